@@ -1,0 +1,33 @@
+package sandbox
+
+import "time"
+
+// Config bounds what a Manager does. It may change while the Manager runs; see SetConfig.
+type Config struct {
+	Limits      Limits // of a session that asks for nothing else
+	MaxSessions int    // at once; one more is CodeCapacity
+	MaxStarting int    // containers being started at once; further ones wait
+	// StartTimeout bounds a session's creation, the wait for others' starts included.
+	StartTimeout time.Duration
+	// StopTimeout bounds the teardown of one session.
+	StopTimeout time.Duration
+	// LostKept is how long the cause of a session's loss is remembered.
+	LostKept  time.Duration
+	Execution ExecutionConfig
+}
+
+// ExecutionConfig bounds one execution.
+type ExecutionConfig struct {
+	Timeout    time.Duration // where the request names none
+	MaxTimeout time.Duration // the most that a request may ask for
+	Grace      time.Duration // between the interrupt at the deadline and the kill
+	Queue      int           // executions waiting in one session; one more is CodeBusy
+
+	MaxContext     int64 // bytes of context, decoded
+	MaxCode        int64 // bytes of code, and of setup code
+	MaxStdout      int64 // bytes kept, each
+	MaxStderr      int64
+	MaxDisplay     int64 // bytes of all displays and the result together
+	MaxLocals      int64 // bytes of all locals together
+	MaxLocalsValue int64 // bytes of one local
+}

@@ -1,0 +1,50 @@
+package sandbox
+
+import (
+	"regexp"
+	"time"
+)
+
+// Key names a session: an id lives in its owner's namespace, so the same id under two owners is two sessions.
+// Owner is "" where the daemon has no keys.
+type Key struct {
+	Owner string
+	ID    string
+}
+
+// SessionIDPattern is what a client may choose as a session id.
+const SessionIDPattern = `^[A-Za-z0-9._-]{1,128}$`
+
+var sessionID = regexp.MustCompile(SessionIDPattern)
+
+// ValidSessionID tells whether a client may use id.
+func ValidSessionID(id string) bool { return sessionID.MatchString(id) }
+
+// Request asks for one execution.
+type Request struct {
+	Code string
+	// Context sets the variable context before Code runs, at creation and whenever it is not nil.
+	Context *Blob
+	// SetupCode runs once, before Code, when this request creates the session. When it fails, Code does not run and the
+	// session is not kept.
+	SetupCode string
+	// NoCreate refuses an unknown session with CodeNotFound instead of creating it.
+	NoCreate bool
+	// Locals asks for variables after Code; nil for none.
+	Locals *LocalsRequest
+	// Timeout bounds Code; 0 is the configured default. More than the ceiling is CodeInvalid.
+	Timeout time.Duration
+	// Stdin is what sys.stdin reads before its end.
+	Stdin string
+}
+
+// Blob is a value that is sent beside the code.
+type Blob struct {
+	JSON bool // Data is JSON; else UTF-8 text
+	Data []byte
+}
+
+// LocalsRequest says which variables to return: those of Keys, a missing one as null, or all when Keys is nil.
+type LocalsRequest struct {
+	Keys []string
+}
