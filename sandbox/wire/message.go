@@ -1,0 +1,167 @@
+package wire
+
+import (
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// HelloMessage begins an attachment.
+type HelloMessage struct {
+	Protocol int     `json:"protocol"`
+	Nonce    string  `json:"nonce"`  // 32 hex digits
+	Lease    float64 `json:"lease"`  // seconds, 0 is never
+	Memory   int64   `json:"memory"` // bytes
+}
+
+// ReadyMessage answers HelloMessage.
+type ReadyMessage struct {
+	Protocol       int    `json:"protocol"`
+	Nonce          string `json:"nonce"`
+	Driver         string `json:"driver"`
+	Python         string `json:"python"`
+	ExecutionCount int    `json:"execution_count"`
+	Running        string `json:"running"` // UUID, "" for none
+	Worker         int    `json:"worker"`
+}
+
+// ExecuteMessage asks for an execution.
+type ExecuteMessage struct {
+	Code       string         `json:"code"`
+	Name       string         `json:"name,omitempty"`
+	Context    *Blob          `json:"context,omitempty"`
+	Stdin      *Blob          `json:"stdin,omitempty"`
+	Input      bool           `json:"input,omitempty"`
+	Locals     *LocalsRequest `json:"locals,omitempty"`
+	Timeout    float64        `json:"timeout"` // seconds
+	Grace      float64        `json:"grace"`   // seconds
+	MaxStdout  int64          `json:"max_stdout"`
+	MaxStderr  int64          `json:"max_stderr"`
+	MaxDisplay int64          `json:"max_display"`
+}
+
+// Kinds of a context blob.
+const (
+	BlobText = "text"
+	BlobJSON = "json"
+)
+
+// Blob announces bytes that follow in DATA frames.
+type Blob struct {
+	Kind string `json:"kind,omitempty"`
+	Size int64  `json:"size"`
+}
+
+// LocalsRequest asks for variables; all of them when Keys is nil.
+type LocalsRequest struct {
+	Keys     []string `json:"keys,format:emitnull"`
+	MaxValue int64    `json:"max_value"` // bytes
+	MaxTotal int64    `json:"max_total"` // bytes
+}
+
+// InterruptMessage ends an execution.
+type InterruptMessage struct {
+	Reason string `json:"reason"`
+}
+
+// InputMessage answers an InputRequestMessage; nil is end of file.
+type InputMessage struct {
+	Text *string `json:"text"`
+}
+
+// LimitsMessage follows a live update.
+type LimitsMessage struct {
+	Memory int64 `json:"memory"`
+}
+
+// DisplayMessage is a value in several forms.
+type DisplayMessage struct {
+	Data     map[string]jsontext.Value `json:"data"`
+	Metadata map[string]jsontext.Value `json:"metadata"`
+}
+
+// ExceptionMessage is what user code raised.
+type ExceptionMessage struct {
+	Type      string   `json:"type"`
+	Message   string   `json:"message"`
+	Traceback []string `json:"traceback"`
+}
+
+// LocalsMessage carries variables.
+type LocalsMessage struct {
+	Values  map[string]jsontext.Value `json:"values"`
+	Inexact []string                  `json:"inexact"`
+	Omitted int                       `json:"omitted"`
+}
+
+// InputRequestMessage says that the program waits in input().
+type InputRequestMessage struct {
+	Prompt   string `json:"prompt"`
+	Password bool   `json:"password"`
+}
+
+// DoneMessage ends an execution.
+type DoneMessage struct {
+	Outcome        string           `json:"outcome"`
+	StateKept      bool             `json:"state_kept"`
+	ExecutionCount int              `json:"execution_count"`
+	Duration       float64          `json:"duration"` // seconds
+	Cause          *Cause           `json:"cause"`
+	Usage          UsageMessage     `json:"usage"`
+	Truncated      map[string]int64 `json:"truncated"`
+}
+
+// Cause is why a worker died.
+type Cause struct {
+	Kind    string `json:"kind"`
+	Signal  int    `json:"signal"`
+	Status  int    `json:"status"`
+	Message string `json:"message"`
+}
+
+// UsageMessage is what an execution used.
+type UsageMessage struct {
+	CPUTime    float64 `json:"cpu_time"`
+	WallTime   float64 `json:"wall_time"`
+	MemoryPeak int64   `json:"memory_peak"`
+}
+
+// RejectMessage says that an EXECUTE was not run.
+type RejectMessage struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// WindowMessage grants room for more blob bytes.
+type WindowMessage struct {
+	Consumed int64 `json:"consumed"`
+}
+
+// StateMessage says that an idle worker died.
+type StateMessage struct {
+	Cause Cause `json:"cause"`
+}
+
+// FaultMessage says that the driver skipped bytes.
+type FaultMessage struct {
+	Message string `json:"message"`
+}
+
+// Unmarshal decodes a payload strictly: one value, valid UTF-8, no duplicate names. What a value may hold is for the
+// caller to bound.
+func Unmarshal(payload []byte, v any) error {
+	if err := json.Unmarshal(payload, v); err != nil {
+		return fmt.Errorf("decode %T: %w", v, BadMessage)
+	}
+	return nil
+}
+
+// Marshal encodes a message. Its values are the daemon's own, so failure is a bug.
+func Marshal(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("wire: encode %T: %v", v, err))
+	}
+	return b
+}
