@@ -1,0 +1,96 @@
+package configs
+
+import "time"
+
+// Config is one configuration. Tags: yaml names the key, reload:"live" marks a key, or a section of keys, that a running
+// daemon can take over; a change to any other needs a restart.
+type Config struct {
+	Server    Server    `yaml:"server"`
+	Docker    Docker    `yaml:"docker"`
+	Limits    Limits    `yaml:"limits" reload:"live"`
+	Execution Execution `yaml:"execution" reload:"live"`
+	Sessions  Sessions  `yaml:"sessions" reload:"live"`
+	StateDir  string    `yaml:"state_dir"`
+	Log       Log       `yaml:"log"`
+}
+
+// Server is the HTTP face.
+type Server struct {
+	Host         string   `yaml:"host"`
+	Port         int      `yaml:"port"`
+	Insecure     bool     `yaml:"insecure"`
+	AllowedHosts []string `yaml:"allowed_hosts" reload:"live"`
+
+	MaxBody         Size `yaml:"max_body"`
+	MaxInflightBody Size `yaml:"max_inflight_body"`
+	MaxHeader       Size `yaml:"max_header"`
+	MaxJSONDepth    int  `yaml:"max_json_depth"`
+	MaxJSONKeys     int  `yaml:"max_json_keys"`
+
+	ReadTimeout     time.Duration `yaml:"read_timeout"`
+	WriteTimeout    time.Duration `yaml:"write_timeout"`
+	IdleTimeout     time.Duration `yaml:"idle_timeout"`
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
+}
+
+// Docker is the engine, and what sessions' containers are made from.
+type Docker struct {
+	Host           string           `yaml:"host"`
+	Runtime        string           `yaml:"runtime"`
+	Seccomp        string           `yaml:"seccomp"`
+	UIDFirst       int              `yaml:"uid_first"`
+	UIDCount       int              `yaml:"uid_count"`
+	RequestTimeout time.Duration    `yaml:"request_timeout"`
+	DefaultImage   string           `yaml:"default_image"`
+	Images         map[string]Image `yaml:"images"`
+}
+
+// Image is one that sessions may be made from.
+type Image struct {
+	Ref string `yaml:"ref"`
+}
+
+// Limits bound one session's container.
+type Limits struct {
+	Memory  Size    `yaml:"memory"`
+	CPUs    float64 `yaml:"cpus"`
+	Pids    int     `yaml:"pids"`
+	WorkDir Size    `yaml:"workdir"`
+	Tmp     Size    `yaml:"tmp"`
+	Shm     Size    `yaml:"shm"`
+	Inodes  int     `yaml:"inodes"`
+	NoFile  int     `yaml:"nofile"`
+}
+
+// Execution bounds one execution.
+type Execution struct {
+	Timeout        time.Duration `yaml:"timeout"`
+	MaxTimeout     time.Duration `yaml:"max_timeout"`
+	InterruptGrace time.Duration `yaml:"interrupt_grace"`
+	Queue          int           `yaml:"queue"`
+
+	MaxContext     Size `yaml:"max_context"`
+	MaxCode        Size `yaml:"max_code"`
+	MaxStdout      Size `yaml:"max_stdout"`
+	MaxStderr      Size `yaml:"max_stderr"`
+	MaxDisplay     Size `yaml:"max_display"`
+	MaxLocals      Size `yaml:"max_locals"`
+	MaxLocalsValue Size `yaml:"max_locals_value"`
+}
+
+// Sessions bounds all sessions together, and their lives.
+type Sessions struct {
+	Max          int           `yaml:"max"`
+	MaxStarting  int           `yaml:"max_starting"`
+	StartTimeout time.Duration `yaml:"start_timeout"`
+	StopTimeout  time.Duration `yaml:"stop_timeout"`
+	LostKept     time.Duration `yaml:"lost_kept"`
+	OrphanGrace  time.Duration `yaml:"orphan_grace"`
+	OnShutdown   string        `yaml:"on_shutdown"`
+}
+
+// Log is the daemon's own log. It never holds code, output or secrets.
+type Log struct {
+	Level  string `yaml:"level" reload:"live"`
+	Format string `yaml:"format"`
+}

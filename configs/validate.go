@@ -1,0 +1,182 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// maxMessage is the protocol's bound of one message to or from a session, in bytes.
+	maxMessage = 16 * MiB
+	// jsonEscape is how much a byte of text can grow in JSON: \u0000.
+	jsonEscape = 6
+	// minPidsRunsc is what gVisor needs for threads of its own.
+	minPidsRunsc = 128
+	// maxUID is the last that an engine accepts.
+	maxUID = 1<<31 - 1
+)
+
+var (
+	ociRuntime = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+	imageRef   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$`)
+	hostName   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$`)
+)
+
+// checks gathers what is wrong with a Config.
+type checks []error
+
+func (c *checks) failf(key, format string, args ...any) {
+	*c = append(*c, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+}
+
+func (c *checks) oneOf(key, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		c.failf(key, "%q is not one of %s", value, strings.Join(allowed, ", "))
+	}
+}
+
+// between refuses a number, a size or a duration outside of lo to hi, both allowed.
+func between[T int | float64 | Size | time.Duration](c *checks, key string, value, lo, hi T) {
+	if value < lo || value > hi {
+		c.failf(key, "%s is out of range: allowed are %s to %s", show(value), show(lo), show(hi))
+	}
+}
+
+// show writes a duration as people do: 10m, not 10m0s.
+func show(value any) string {
+	d, ok := value.(time.Duration)
+	if !ok {
+		return fmt.Sprint(value)
+	}
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// Validate tells everything that cannot be, in sentences that name the key and what is allowed.
+func (c *Config) Validate() error {
+	var v checks
+	c.Server.validate(&v)
+	c.Docker.validate(&v)
+	c.Limits.validate(&v)
+	c.Execution.validate(&v)
+	c.Sessions.validate(&v)
+	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	v.oneOf("log.format", c.Log.Format, "auto", "text", "json")
+	if c.StateDir != "" && !filepath.IsAbs(c.StateDir) {
+		v.failf("state_dir", "%q is not an absolute path", c.StateDir)
+	}
+	if len(v) == 0 { // what follows compares values that are possible by themselves
+		c.together(&v)
+	}
+	return errors.Join(v...)
+}
+
+func (s *Server) validate(v *checks) {
+	switch {
+	case !hostName.MatchString(s.Host) && !isAddress(s.Host):
+		v.failf("server.host", "%q is neither an address nor a name: want 127.0.0.1, ::1, 0.0.0.0 or such", s.Host)
+	case !s.Loopback() && !s.Insecure:
+		v.failf("server.host", "%s can be reached from other machines, and whoever reaches it can run code: "+
+			"keep to 127.0.0.1, or allow it with server.insecure: true", s.Host)
+	}
+	for _, host := range s.AllowedHosts {
+		if host != "*" && !hostName.MatchString(host) && !isAddress(host) {
+			v.failf("server.allowed_hosts", "%q is not a host: want a name or an address without port, or \"*\" for any", host)
+		}
+	}
+	between(v, "server.port", s.Port, 0, 65535)
+	between(v, "server.max_body", s.MaxBody, 1*KiB, 2*GiB-1)
+	between(v, "server.max_inflight_body", s.MaxInflightBody, 1*KiB, 1*TiB)
+	between(v, "server.max_header", s.MaxHeader, 1*KiB, 1*MiB)
+	between(v, "server.max_json_depth", s.MaxJSONDepth, 4, 10_000)
+	between(v, "server.max_json_keys", s.MaxJSONKeys, 16, 10_000_000)
+	between(v, "server.read_timeout", s.ReadTimeout, time.Second, time.Hour)
+	between(v, "server.write_timeout", s.WriteTimeout, time.Second, time.Hour)
+	between(v, "server.idle_timeout", s.IdleTimeout, time.Second, 24*time.Hour)
+	between(v, "server.shutdown_timeout", s.ShutdownTimeout, time.Second, 10*time.Minute)
+}
+
+// Loopback tells whether only this machine can reach the server's address.
+func (s *Server) Loopback() bool {
+	if s.Host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(s.Host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+func (d *Docker) validate(v *checks) {
+	if d.Runtime != "" && !ociRuntime.MatchString(d.Runtime) {
+		v.failf("docker.runtime", "%q is not the name of an OCI runtime: want runc, runsc or such, or nothing for the engine's default", d.Runtime)
+	}
+	if d.Host != "" && !strings.HasPrefix(d.Host, "unix:///") && !strings.HasPrefix(d.Host, "tcp://") {
+		v.failf("docker.host", "%q is not an engine's address: want unix:///path or tcp://host:port", d.Host)
+	}
+	if d.Seccomp != "" && !filepath.IsAbs(d.Seccomp) {
+		v.failf("docker.seccomp", "%q is not an absolute path; nothing means the built-in profile", d.Seccomp)
+	}
+	between(v, "docker.uid_first", d.UIDFirst, 1000, maxUID)
+	between(v, "docker.uid_count", d.UIDCount, 1, 1<<24)
+	between(v, "docker.request_timeout", d.RequestTimeout, time.Second, 10*time.Minute)
+	for name, image := range d.Images {
+		if !imageName.MatchString(name) {
+			v.failf(imagesKey, "%q is not an image's name: want %s", name, imageNameRule)
+		}
+		if !imageRef.MatchString(image.Ref) {
+			v.failf(imagesKey+"."+name+".ref", "%q is not an image's reference: want name:tag or name@sha256:digest", image.Ref)
+		}
+	}
+}
+
+func (l *Limits) validate(v *checks) {
+	between(v, "limits.memory", l.Memory, 64*MiB, 16*TiB)
+	between(v, "limits.cpus", l.CPUs, 0.05, 1024)
+	between(v, "limits.pids", l.Pids, 32, 1<<22)
+	between(v, "limits.workdir", l.WorkDir, 1*MiB, 16*TiB)
+	between(v, "limits.tmp", l.Tmp, 1*MiB, 16*TiB)
+	between(v, "limits.shm", l.Shm, 1*MiB, 16*TiB)
+	between(v, "limits.inodes", l.Inodes, 1024, 1<<30)
+	between(v, "limits.nofile", l.NoFile, 64, 1<<20)
+}
+
+func (e *Execution) validate(v *checks) {
+	between(v, "execution.timeout", e.Timeout, 100*time.Millisecond, 24*time.Hour)
+	between(v, "execution.max_timeout", e.MaxTimeout, 100*time.Millisecond, 24*time.Hour)
+	between(v, "execution.interrupt_grace", e.InterruptGrace, 0, time.Minute)
+	between(v, "execution.queue", e.Queue, 1, 10_000)
+	between(v, "execution.max_context", e.MaxContext, 1*KiB, 1*GiB)
+	// Code and locals each travel in one message, code with its escapes.
+	between(v, "execution.max_code", e.MaxCode, 1*KiB, 2*MiB)
+	between(v, "execution.max_stdout", e.MaxStdout, 1*KiB, 1*GiB)
+	between(v, "execution.max_stderr", e.MaxStderr, 1*KiB, 1*GiB)
+	between(v, "execution.max_display", e.MaxDisplay, 1*KiB, 1*GiB)
+	between(v, "execution.max_locals", e.MaxLocals, 1*KiB, maxMessage-2*MiB)
+	between(v, "execution.max_locals_value", e.MaxLocalsValue, 1*KiB, maxMessage-2*MiB)
+}
+
+func (s *Sessions) validate(v *checks) {
+	between(v, "sessions.max", s.Max, 1, 100_000)
+	between(v, "sessions.max_starting", s.MaxStarting, 1, 1000)
+	between(v, "sessions.start_timeout", s.StartTimeout, time.Second, time.Hour)
+	between(v, "sessions.stop_timeout", s.StopTimeout, time.Second, 10*time.Minute)
+	between(v, "sessions.lost_kept", s.LostKept, 24*time.Hour, 365*24*time.Hour)
+	between(v, "sessions.orphan_grace", s.OrphanGrace, 10*time.Second, 30*24*time.Hour)
+	v.oneOf("sessions.on_shutdown", s.OnShutdown, "remove")
+}
