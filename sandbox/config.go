@@ -11,6 +11,8 @@ type Config struct {
 	StartTimeout time.Duration
 	// StopTimeout bounds the teardown of one session.
 	StopTimeout time.Duration
+	// Lease ends a container to which no daemon has spoken for so long; 0 is never. It is fixed when a session starts.
+	Lease time.Duration
 	// LostKept is how long the cause of a session's loss is remembered.
 	LostKept  time.Duration
 	Execution ExecutionConfig

@@ -48,3 +48,20 @@ type Blob struct {
 type LocalsRequest struct {
 	Keys []string
 }
+
+// validate checks the bounds that the configuration sets.
+func (r Request) validate(cfg ExecutionConfig) error {
+	switch {
+	case int64(len(r.Code)) > cfg.MaxCode:
+		return Errorf(CodeInvalid, "code has %d bytes, at most %d are allowed", len(r.Code), cfg.MaxCode)
+	case int64(len(r.SetupCode)) > cfg.MaxCode:
+		return Errorf(CodeInvalid, "setup_code has %d bytes, at most %d are allowed", len(r.SetupCode), cfg.MaxCode)
+	case r.Context != nil && int64(len(r.Context.Data)) > cfg.MaxContext:
+		return Errorf(CodeInvalid, "context has %d bytes, at most %d are allowed", len(r.Context.Data), cfg.MaxContext)
+	case int64(len(r.Stdin)) > cfg.MaxContext:
+		return Errorf(CodeInvalid, "stdin has %d bytes, at most %d are allowed", len(r.Stdin), cfg.MaxContext)
+	case r.Timeout < 0 || r.Timeout > cfg.MaxTimeout:
+		return Errorf(CodeInvalid, "timeout is %s, it must be above 0 and at most %s", r.Timeout, cfg.MaxTimeout)
+	}
+	return nil
+}

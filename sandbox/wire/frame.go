@@ -58,11 +58,12 @@ const (
 	BackgroundStdout Type = 0x8e
 	BackgroundStderr Type = 0x8f
 	Fault            Type = 0x90
+	Cut              Type = 0x91
 )
 
 // Known tells whether version 1 has t.
 func (t Type) Known() bool {
-	return t >= Hello && t <= Shutdown || t >= Ready && t <= Fault
+	return t >= Hello && t <= Shutdown || t >= Ready && t <= Cut
 }
 
 // stream tells whether t carries a stream of bytes, of which every frame stands alone.

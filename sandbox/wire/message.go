@@ -148,6 +148,12 @@ type FaultMessage struct {
 	Message string `json:"message"`
 }
 
+// CutMessage stands where output was left out.
+type CutMessage struct {
+	Stream string `json:"stream"`
+	Bytes  int64  `json:"bytes"`
+}
+
 // Unmarshal decodes a payload strictly: one value, valid UTF-8, no duplicate names. What a value may hold is for the
 // caller to bound.
 func Unmarshal(payload []byte, v any) error {

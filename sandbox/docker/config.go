@@ -1,0 +1,83 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+)
+
+// Config is what New needs.
+type Config struct {
+	Host    string // of the engine, such as unix:///var/run/docker.sock; "" is DOCKER_HOST, or else the usual socket
+	Runtime string // OCI runtime, such as runsc; "" is the engine's default
+	Owner   string // UUID of this daemon; it finds its containers by it
+
+	// UIDFirst and UIDCount are the uids, and gids of the same number, that containers are given, one each.
+	UIDFirst, UIDCount int
+
+	Images       map[string]Image // by the name that a Spec asks for
+	DefaultImage string           // the name of the image for a Spec that names none
+
+	SeccompProfile []byte // JSON
+
+	Driver     fs.FS  // the driver's files, for images that lack them
+	DriverHash string // what LabelDriver says of an image that holds Driver
+
+	// RequestTimeout bounds every call to the engine that does not by its nature take longer.
+	RequestTimeout time.Duration
+	// Build makes the images of a variant that is neither there nor can be pulled; nil where nothing can be built.
+	Build func(ctx context.Context, variant string, progress io.Writer) error
+	Log   *slog.Logger
+}
+
+// Image is one that sessions may be made from.
+type Image struct {
+	Ref     string // reference or id
+	Variant string // what Build is to be given to make it, "" where it cannot be made
+}
+
+func (c *Config) validate() error {
+	if _, err := uuid.Parse(c.Owner); err != nil {
+		return fmt.Errorf("owner %q is not a UUID", c.Owner)
+	}
+	if c.UIDFirst < 1 || c.UIDCount < 1 || c.UIDFirst > maxUID-c.UIDCount {
+		return fmt.Errorf("uids %d and %d more are out of range: allowed are 1 to %d", c.UIDFirst, c.UIDCount-1, maxUID-1)
+	}
+	if _, ok := c.Images[c.DefaultImage]; !ok {
+		return fmt.Errorf("the default image %q is not among the images", c.DefaultImage)
+	}
+	for name, img := range c.Images {
+		if img.Ref == "" {
+			return fmt.Errorf("image %q has no reference", name)
+		}
+	}
+	if !jsontext.Value(c.SeccompProfile).IsValid() {
+		return errors.New("the seccomp profile is not JSON")
+	}
+	if c.RequestTimeout <= 0 {
+		return errors.New("the request timeout must be more than 0")
+	}
+	if c.Driver == nil || c.DriverHash == "" {
+		return errors.New("the driver's files and their hash are missing")
+	}
+	if c.Log == nil {
+		return errors.New("the logger is missing")
+	}
+	return nil
+}
+
+// seccompOption is the profile as the engine's API wants it: the text itself, not a path.
+func (c *Config) seccompOption() string {
+	profile := jsontext.Value(c.SeccompProfile).Clone()
+	if err := profile.Compact(); err != nil {
+		panic(fmt.Sprintf("docker: seccomp profile: %v", err)) // validate has seen it
+	}
+	return "seccomp=" + string(profile)
+}

@@ -1,0 +1,91 @@
+package sandbox
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
+)
+
+// finish ends e with the driver's word. stateLostAt is the earlier execution at which the variables were lost.
+func (e *Execution) finish(m wire.DoneMessage, stateLostAt int) error {
+	r := &Result{
+		StateLostAt:    stateLostAt,
+		ExecutionCount: m.ExecutionCount,
+		Outcome:        Outcome(m.Outcome),
+		StateKept:      m.StateKept,
+		Duration:       time.Duration(m.Duration * float64(time.Second)),
+		Usage:          ExecutionUsage(m.Usage),
+	}
+	switch r.Outcome {
+	case OutcomeOK:
+	case OutcomeError:
+		r.Error = e.exceptionLine()
+	case OutcomeTimeout:
+		r.Error = fmt.Sprintf("timeout: the execution was interrupted after %s%s", e.timeout, stateSuffix(m))
+	case OutcomeInterrupted, OutcomeCancelled:
+		r.Error = fmt.Sprintf("%s: the execution was asked to end%s", r.Outcome, stateSuffix(m))
+	case OutcomeOOM, OutcomeCrashed:
+		r.Error = fmt.Sprintf("%s: %s%s", r.Outcome, causeLine(m.Cause), stateSuffix(m))
+	default:
+		e.abandon(OutcomeCrashed, "its container broke the protocol")
+		return fmt.Errorf("outcome %q: %w", m.Outcome, wire.BadMessage)
+	}
+	for part, n := range m.Truncated {
+		if n > 0 && r.Truncated == nil {
+			r.Truncated = map[string]int64{}
+		}
+		if n > 0 && len(r.Truncated) < 8 {
+			r.Truncated[part] = n
+		}
+	}
+	e.end(r)
+	return nil
+}
+
+// abandon ends e without the driver, whose session is gone.
+func (e *Execution) abandon(outcome Outcome, cause string) {
+	e.end(&Result{Outcome: outcome, Error: fmt.Sprintf("%s: %s", outcome, cause)})
+}
+
+// end completes r with what e has gathered, and tells everybody. The caller makes sure that it runs once.
+func (e *Execution) end(r *Result) {
+	e.log.appendText(EventStdout, e.stdout.finish)
+	e.log.appendText(EventStderr, e.stderr.finish)
+	r.ExecutionID = e.log.execution
+	r.SessionID = e.session.key.ID
+	r.Stdout, r.Stderr = e.log.text(EventStdout), e.log.text(EventStderr)
+	r.Exception, r.Result, r.Displays, r.Locals = e.exception, e.value, e.displays, e.locals
+	if e.setup && r.Outcome != OutcomeOK {
+		r.StateKept = false // nobody is to build on half a set-up
+		r.Error = "setup_code: " + r.Error
+	}
+	e.result = r
+	e.log.end(Event{Type: EventDone, Result: r})
+	close(e.done)
+}
+
+func (e *Execution) exceptionLine() string {
+	switch x := e.exception; {
+	case x == nil:
+		return "error: the driver did not say which"
+	case x.Message == "":
+		return x.Type
+	default:
+		return x.Type + ": " + x.Message
+	}
+}
+
+func causeLine(c *wire.Cause) string {
+	if c == nil || c.Message == "" {
+		return "the Python process ended, cause unknown"
+	}
+	return c.Message
+}
+
+func stateSuffix(m wire.DoneMessage) string {
+	if m.StateKept {
+		return ""
+	}
+	return "; the session's variables are lost"
+}

@@ -1,0 +1,132 @@
+package sandbox
+
+import (
+	"context"
+	"iter"
+	"strings"
+	"sync"
+	"time"
+)
+
+// eventLog numbers the events of one execution and gives them to any number of readers. Its size is bounded by the caps
+// on what an execution may say.
+type eventLog struct {
+	execution string
+
+	mu      sync.Mutex
+	entries []entry       // guarded by mu
+	read    uint64        // guarded by mu: the last event that some reader was given
+	ended   bool          // guarded by mu
+	changed chan struct{} // guarded by mu: closed at the next event; nil while nobody waits
+}
+
+// entry is an event whose text may still grow.
+type entry struct {
+	Event
+	text []byte
+}
+
+// appendText adds output. It joins the event before it when that is of the same stream and no reader has seen it yet,
+// so that a million small writes are not a million events.
+func (l *eventLog) appendText(t EventType, decode func(dst []byte) []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.entries); n > 0 && l.entries[n-1].Type == t && l.read < uint64(n) {
+		last := &l.entries[n-1]
+		last.text = decode(last.text)
+		l.wake()
+		return
+	}
+	if text := decode(nil); len(text) > 0 {
+		l.add(Event{Type: t}, text)
+	}
+}
+
+// append adds an event.
+func (l *eventLog) append(ev Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.add(ev, nil)
+}
+
+// end adds the last event. Those after it are dropped.
+func (l *eventLog) end(ev Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.add(ev, nil)
+	l.ended = true
+}
+
+// add needs mu.
+func (l *eventLog) add(ev Event, text []byte) {
+	if l.ended {
+		return
+	}
+	ev.Seq = uint64(len(l.entries) + 1)
+	ev.Execution = l.execution
+	ev.Time = time.Now()
+	l.entries = append(l.entries, entry{Event: ev, text: text})
+	l.wake()
+}
+
+// wake needs mu.
+func (l *eventLog) wake() {
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
+}
+
+// text joins the output of one stream.
+func (l *eventLog) text(t EventType) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var whole strings.Builder
+	for i := range l.entries {
+		if l.entries[i].Type == t {
+			whole.Write(l.entries[i].text)
+		}
+	}
+	return whole.String()
+}
+
+// events yields the events after the given one, as they come, until the last. When ctx ends first it yields its cause.
+func (l *eventLog) events(ctx context.Context, after uint64) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for {
+			batch, ended, changed := l.next(after)
+			for _, ev := range batch {
+				if !yield(ev, nil) {
+					return
+				}
+				after = ev.Seq
+			}
+			if ended {
+				return
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				yield(Event{}, context.Cause(ctx))
+				return
+			}
+		}
+	}
+}
+
+// next returns the events after the given one, whether they are the last, and what to wait for otherwise.
+func (l *eventLog) next(after uint64) (batch []Event, ended bool, changed <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := uint64(len(l.entries))
+	for i := min(after, n); i < n; i++ {
+		ev := l.entries[i].Event
+		ev.Text = string(l.entries[i].text)
+		batch = append(batch, ev)
+	}
+	l.read = max(l.read, n)
+	if l.changed == nil {
+		l.changed = make(chan struct{})
+	}
+	return batch, l.ended, l.changed
+}

@@ -1,0 +1,233 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
+	"github.com/google/uuid"
+)
+
+// Execution is one run of code in a session, from the moment it was queued. It is safe for concurrent use.
+type Execution struct {
+	id      uuid.UUID
+	session *Session
+	created bool    // its request created the session
+	setup   bool    // it runs the session's setup code
+	req     Request // run's alone once queued
+	timeout time.Duration
+	caps    ExecutionConfig
+
+	log  eventLog
+	turn chan struct{} // closed when it is first in the queue
+	done chan struct{} // closed when result is set
+
+	window chan int64 // grants of WINDOW frames; holds the newest
+
+	// What the reader of the link has gathered; only it writes these, before done.
+	stdout, stderr textDecoder
+	received       [2]int64 // bytes of stdout and stderr
+	display        int64    // bytes of displays and the result
+	displays       []Display
+	value          *Display
+	exception      *Exception
+	locals         *Locals
+
+	stateLostAt int // guarded by the session's mu
+
+	result *Result // immutable once done is closed
+}
+
+func newExecution(s *Session, req Request, caps ExecutionConfig) *Execution {
+	e := &Execution{
+		id:      uuid.New(),
+		session: s,
+		req:     req,
+		timeout: req.Timeout,
+		caps:    caps,
+		turn:    make(chan struct{}),
+		done:    make(chan struct{}),
+		window:  make(chan int64, 1),
+	}
+	if e.timeout == 0 {
+		e.timeout = caps.Timeout
+	}
+	e.log.execution = e.id.String()
+	return e
+}
+
+// ID is the execution's UUID.
+func (e *Execution) ID() string { return e.log.execution }
+
+// Session is the session's id as its client knows it.
+func (e *Execution) Session() string { return e.session.key.ID }
+
+// Created tells whether the execution's request created its session.
+func (e *Execution) Created() bool { return e.created }
+
+// Wait blocks until the execution has ended or ctx has; the execution goes on without its waiter.
+func (e *Execution) Wait(ctx context.Context) (*Result, error) {
+	select {
+	case <-e.done:
+		return e.result, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Events yields the events numbered above after, as they come, and ends after the last. When ctx ends first, it yields
+// the cause.
+func (e *Execution) Events(ctx context.Context, after uint64) iter.Seq2[Event, error] {
+	return e.log.events(ctx, after)
+}
+
+// Interrupt asks the execution to end: a KeyboardInterrupt, then after the grace time a kill. It returns at once; one
+// that has ended already is left alone.
+func (e *Execution) Interrupt() error { return e.session.interrupt(e) }
+
+// message is the EXECUTE that starts e.
+func (e *Execution) message() wire.ExecuteMessage {
+	m := wire.ExecuteMessage{
+		Code:       e.req.Code,
+		Timeout:    e.timeout.Seconds(),
+		Grace:      e.caps.Grace.Seconds(),
+		MaxStdout:  e.caps.MaxStdout,
+		MaxStderr:  e.caps.MaxStderr,
+		MaxDisplay: e.caps.MaxDisplay,
+	}
+	if e.setup {
+		m.Name = "Setup"
+	}
+	if c := e.req.Context; c != nil {
+		m.Context = &wire.Blob{Kind: wire.BlobText, Size: int64(len(c.Data))}
+		if c.JSON {
+			m.Context.Kind = wire.BlobJSON
+		}
+	}
+	if e.req.Stdin != "" {
+		m.Stdin = &wire.Blob{Size: int64(len(e.req.Stdin))}
+	}
+	if l := e.req.Locals; l != nil {
+		m.Locals = &wire.LocalsRequest{Keys: l.Keys, MaxValue: e.caps.MaxLocalsValue, MaxTotal: e.caps.MaxLocals}
+	}
+	return m
+}
+
+// blobs are the bytes that message announced.
+func (e *Execution) blobs() [][]byte {
+	var b [][]byte
+	if e.req.Context != nil {
+		b = append(b, e.req.Context.Data)
+	}
+	if e.req.Stdin != "" {
+		b = append(b, []byte(e.req.Stdin))
+	}
+	return b
+}
+
+// handle takes one frame of e, but DONE, from the container. An error means that the container broke the protocol.
+func (e *Execution) handle(f wire.Frame) error {
+	switch f.Type {
+	case wire.Stdout:
+		return e.output(EventStdout, 0, &e.stdout, f.Payload, e.caps.MaxStdout)
+	case wire.Stderr:
+		return e.output(EventStderr, 1, &e.stderr, f.Payload, e.caps.MaxStderr)
+	case wire.Cut:
+		var m wire.CutMessage
+		if err := wire.Unmarshal(f.Payload, &m); err != nil {
+			return err
+		}
+		e.cut(m)
+	case wire.Display, wire.Result:
+		return e.show(f)
+	case wire.ErrorMessage:
+		var m wire.ExceptionMessage
+		if err := wire.Unmarshal(f.Payload, &m); err != nil {
+			return err
+		}
+		if e.exception != nil {
+			return fmt.Errorf("a second ERROR: %w", wire.BadMessage)
+		}
+		e.exception = &Exception{Type: m.Type, Message: m.Message, Traceback: m.Traceback}
+		e.log.append(Event{Type: EventError, Exception: e.exception})
+	case wire.Locals:
+		var m wire.LocalsMessage
+		if err := wire.Unmarshal(f.Payload, &m); err != nil {
+			return err
+		}
+		e.locals = &Locals{Values: m.Values, Inexact: m.Inexact, Omitted: m.Omitted}
+	case wire.InputRequest:
+		var m wire.InputRequestMessage
+		if err := wire.Unmarshal(f.Payload, &m); err != nil {
+			return err
+		}
+		e.log.append(Event{Type: EventInputRequest, Prompt: &Prompt{Prompt: m.Prompt, Password: m.Password}})
+	case wire.WindowGrant:
+		var m wire.WindowMessage
+		if err := wire.Unmarshal(f.Payload, &m); err != nil {
+			return err
+		}
+		select { // a newer grant replaces one that nobody has taken
+		case <-e.window:
+		default:
+		}
+		e.window <- m.Consumed
+	case wire.Reject:
+		var m wire.RejectMessage
+		if err := wire.Unmarshal(f.Payload, &m); err != nil {
+			return err
+		}
+		return fmt.Errorf("the driver refused the execution as %q: %s", m.Code, m.Message)
+	}
+	return nil
+}
+
+// output takes bytes of one stream. The driver keeps to the cap, so that a flood costs the container and nobody else;
+// one that does not has been taken over.
+func (e *Execution) output(t EventType, i int, d *textDecoder, b []byte, limit int64) error {
+	if e.received[i] += int64(len(b)); e.received[i] > limit {
+		return fmt.Errorf("%s of more than %d bytes: %w", t, limit, wire.BadMessage)
+	}
+	e.log.appendText(t, func(dst []byte) []byte { return d.append(dst, b) })
+	return nil
+}
+
+// cut marks the place of bytes left out.
+func (e *Execution) cut(m wire.CutMessage) {
+	t, d := EventStdout, &e.stdout
+	if m.Stream == string(EventStderr) {
+		t, d = EventStderr, &e.stderr
+	}
+	e.log.appendText(t, func(dst []byte) []byte {
+		return fmt.Appendf(d.finish(dst), "\n[... %d bytes left out ...]\n", m.Bytes)
+	})
+}
+
+// show takes a DISPLAY or RESULT.
+func (e *Execution) show(f wire.Frame) error {
+	// Empty displays cost as much as small ones.
+	if e.display += int64(len(f.Payload)) + 64; e.display > e.caps.MaxDisplay+maxDisplaySlack {
+		return fmt.Errorf("displays of more than %d bytes: %w", e.caps.MaxDisplay, wire.BadMessage)
+	}
+	var m wire.DisplayMessage
+	if err := wire.Unmarshal(f.Payload, &m); err != nil {
+		return err
+	}
+	d := Display{Data: m.Data, Metadata: m.Metadata}
+	if f.Type == wire.Display {
+		e.displays = append(e.displays, d)
+		e.log.append(Event{Type: EventDisplay, Display: &d})
+		return nil
+	}
+	if e.value != nil {
+		return fmt.Errorf("a second RESULT: %w", wire.BadMessage)
+	}
+	e.value = &d
+	e.log.append(Event{Type: EventResult, Display: &d})
+	return nil
+}
+
+// maxDisplaySlack covers what show counts and the driver does not.
+const maxDisplaySlack = 4 << 20

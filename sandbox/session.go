@@ -1,0 +1,300 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
+	"github.com/google/uuid"
+)
+
+// backstop is how long after deadline and grace the driver may still answer. It promises one second.
+const backstop = 2 * time.Second
+
+// Session is one container and the executions in it, which run one after the other.
+type Session struct {
+	key Key
+	uid uuid.UUID // names the container in labels and logs
+	log *slog.Logger
+
+	started  chan struct{} // closed when the start has ended, well or not
+	startErr error         // immutable once started is closed
+	instance Instance      // immutable once started is closed
+	link     *link         // immutable once started is closed
+
+	cancelStart context.CancelFunc
+	setup       *Execution // of the setup code, when it failed; immutable once started is closed
+
+	wg         sync.WaitGroup // the reader, and a goroutine for every execution
+	removeOnce sync.Once
+	removeErr  error
+
+	mu          sync.Mutex
+	queue       []*Execution // guarded by mu; the first one is running
+	over        bool         // guarded by mu
+	cause       string       // guarded by mu; why it is over
+	lost        bool         // guarded by mu; over without anybody asking for it
+	count       int          // guarded by mu; executions so far
+	stateLostAt int          // guarded by mu; 0 when the variables are there
+
+	onLost func(*Session) // called once, must not block
+}
+
+func newSession(key Key, log *slog.Logger, onLost func(*Session)) *Session {
+	uid := uuid.New()
+	return &Session{
+		key:     key,
+		uid:     uid,
+		log:     log.With("session", uid.String()),
+		started: make(chan struct{}),
+		onLost:  onLost,
+	}
+}
+
+// start brings up the container and begins to read from it. It returns when the driver is ready.
+func (s *Session) start(ctx context.Context, rt Runtime, spec Spec, stopTimeout time.Duration) error {
+	inst, err := rt.Start(ctx, spec)
+	if err != nil {
+		return err
+	}
+	l, ready, err := attach(ctx, inst, spec, false)
+	if err != nil {
+		s.destroy(inst, stopTimeout)
+		return &Error{Code: CodeEngine, Message: "the session's driver did not come up", Err: err}
+	}
+	s.log.Debug("session started", "instance", inst.ID(), "python", ready.Python)
+	s.instance, s.link, s.count = inst, l, ready.ExecutionCount
+	s.wg.Go(s.read)
+	return nil
+}
+
+// submit queues e. Executions of a session run in the order of submit.
+func (s *Session) submit(e *Execution, maxQueue int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return s.overError()
+	}
+	if len(s.queue) > maxQueue {
+		return &Error{
+			Code:       CodeBusy,
+			Message:    fmt.Sprintf("the session has %d executions waiting, which is the most that may", maxQueue),
+			RetryAfter: time.Second,
+		}
+	}
+	s.queue = append(s.queue, e)
+	if len(s.queue) == 1 {
+		close(e.turn)
+	}
+	s.wg.Go(func() { s.run(e) })
+	return nil
+}
+
+// overError needs mu.
+func (s *Session) overError() error {
+	if s.lost {
+		return Errorf(CodeLost, "session %s is lost: %s", s.key.ID, s.cause)
+	}
+	return Errorf(CodeConflict, "session %s was ended: %s", s.key.ID, s.cause)
+}
+
+// run sends e when its turn has come, and holds the driver to its promise to answer.
+func (s *Session) run(e *Execution) {
+	select {
+	case <-e.turn:
+	case <-e.done:
+		return
+	}
+	defer func() { e.req = Request{} }() // it may hold a book
+	if !s.begin(e) {
+		return
+	}
+	err := s.link.send(wire.Execute, e.id, wire.Marshal(e.message()))
+	if err == nil {
+		err = s.sendBlobs(e)
+	}
+	if err != nil {
+		s.lose("its container stopped reading", err)
+		return
+	}
+	late := time.NewTimer(e.timeout + e.caps.Grace + backstop)
+	defer late.Stop()
+	select {
+	case <-e.done:
+	case <-late.C:
+		s.lose("its driver did not answer in time", nil)
+	}
+}
+
+// begin marks e as running, unless it has ended already.
+func (s *Session) begin(e *Execution) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return false
+	}
+	e.stateLostAt, s.stateLostAt = s.stateLostAt, 0
+	count := 0
+	if !e.setup {
+		count = s.count + 1
+	}
+	e.log.append(Event{Type: EventStarted, ExecutionCount: count})
+	return true
+}
+
+// sendBlobs sends what EXECUTE announced, never more than the window ahead of what the driver has taken.
+func (s *Session) sendBlobs(e *Execution) error {
+	var sent, granted int64
+	for _, blob := range e.blobs() {
+		for len(blob) > 0 {
+			room := granted + wire.Window - sent
+			if room == 0 {
+				select {
+				case granted = <-e.window:
+					if granted < 0 || granted > sent {
+						return fmt.Errorf("a window of %d for %d bytes: %w", granted, sent, wire.BadMessage)
+					}
+				case <-e.done:
+					return nil
+				case <-time.After(e.timeout + e.caps.Grace + backstop):
+					return errors.New("blobs not taken in time")
+				}
+				continue
+			}
+			n := min(int64(len(blob)), room, wire.MaxPayload)
+			if err := s.link.send(wire.Data, e.id, blob[:n]); err != nil {
+				return err
+			}
+			blob, sent = blob[n:], sent+n
+		}
+	}
+	return nil
+}
+
+// interrupt ends e if it is running, and takes it from the queue if it is not.
+func (s *Session) interrupt(e *Execution) error {
+	s.mu.Lock()
+	for i, queued := range s.queue {
+		if queued == e && i > 0 {
+			s.queue = append(s.queue[:i], s.queue[i+1:]...)
+			s.mu.Unlock()
+			e.end(&Result{Outcome: OutcomeInterrupted, StateKept: true, Error: "interrupted: the execution had not begun"})
+			return nil
+		}
+	}
+	running := len(s.queue) > 0 && s.queue[0] == e && !s.over
+	s.mu.Unlock()
+	if !running {
+		return nil
+	}
+	return s.link.send(wire.Interrupt, e.id, wire.Marshal(wire.InterruptMessage{Reason: string(OutcomeInterrupted)}))
+}
+
+// read takes all that the container says, until it ends or breaks the protocol. It never stops while the link is open:
+// an engine whose attach stream is not drained cannot kill the container.
+func (s *Session) read() {
+	for {
+		f, err := s.link.dec.NextMessage()
+		if err == nil && f.Epoch == s.link.epoch {
+			err = s.handle(f)
+		}
+		if err != nil {
+			s.lose(s.explain(err), err)
+			return
+		}
+	}
+}
+
+// handle takes one message. An error means that the container broke the protocol.
+func (s *Session) handle(f wire.Frame) error {
+	switch f.Type {
+	case wire.State:
+		s.mu.Lock()
+		s.stateLostAt = s.count
+		s.mu.Unlock()
+		return nil
+	case wire.Fault:
+		s.log.Warn("the driver skipped bytes", "message", fmt.Sprintf("%.200q", f.Payload))
+		return nil
+	case wire.Pong, wire.BackgroundStdout, wire.BackgroundStderr:
+		return nil
+	}
+	if f.Type < wire.Ready {
+		return fmt.Errorf("a frame of type %#x from the driver: %w", uint8(f.Type), wire.BadType)
+	}
+	s.mu.Lock()
+	var e *Execution
+	if len(s.queue) > 0 && s.queue[0].id == f.Execution {
+		e = s.queue[0]
+	}
+	s.mu.Unlock()
+	if e == nil { // the tail of one that was given up
+		return nil
+	}
+	if f.Type == wire.Done {
+		return s.done(e, f)
+	}
+	return e.handle(f)
+}
+
+// done ends e and lets the next one have its turn.
+func (s *Session) done(e *Execution, f wire.Frame) error {
+	var m wire.DoneMessage
+	if err := wire.Unmarshal(f.Payload, &m); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	if s.over { // it was abandoned a moment ago
+		s.mu.Unlock()
+		return nil
+	}
+	s.queue = s.queue[1:]
+	if len(s.queue) > 0 {
+		close(s.queue[0].turn)
+	}
+	s.count = m.ExecutionCount
+	if !m.StateKept {
+		s.stateLostAt = max(s.count, 1)
+	}
+	lostAt := e.stateLostAt
+	s.mu.Unlock()
+	return e.finish(m, lostAt)
+}
+
+// explain says for people why the stream ended.
+func (s *Session) explain(err error) string {
+	if wire.IsBadFrame(err) {
+		return "its container broke the protocol"
+	}
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "the connection to its container failed"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	status, err := s.instance.Wait(ctx)
+	if err != nil {
+		return "its container ended, cause unknown"
+	}
+	if status.OOMKilled {
+		return fmt.Sprintf("its container ended with status %d after processes were killed at the memory limit", status.Code)
+	}
+	return fmt.Sprintf("its container ended with status %d", status.Code)
+}
+
+// ping renews the container's lease. Its answer is only drained.
+func (s *Session) ping() error {
+	select {
+	case <-s.started:
+	default:
+		return nil
+	}
+	if s.startErr != nil {
+		return nil
+	}
+	return s.link.send(wire.Ping, uuid.Nil, nil)
+}

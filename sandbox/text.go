@@ -1,0 +1,73 @@
+package sandbox
+
+import "unicode/utf8"
+
+// textDecoder turns the bytes of one output stream, cut anywhere, into valid UTF-8. Bytes that are not UTF-8 become
+// U+FFFD, one each.
+type textDecoder struct {
+	partial [utf8.UTFMax]byte // the beginning of a character whose rest is to come
+	n       int
+}
+
+// append decodes b onto dst.
+func (d *textDecoder) append(dst, b []byte) []byte {
+	for d.n > 0 && len(b) > 0 {
+		d.partial[d.n] = b[0]
+		d.n++
+		b = b[1:]
+		if utf8.FullRune(d.partial[:d.n]) {
+			dst = d.settle(dst)
+		}
+	}
+	if cut := incomplete(b); cut > 0 {
+		d.n = copy(d.partial[:], b[len(b)-cut:])
+		b = b[:len(b)-cut]
+	}
+	return appendValid(dst, b)
+}
+
+// settle decodes the bytes held back. What follows a broken character may begin another one.
+func (d *textDecoder) settle(dst []byte) []byte {
+	held := d.partial[:d.n]
+	d.n = 0
+	for len(held) > 0 && utf8.FullRune(held) {
+		r, size := utf8.DecodeRune(held)
+		dst = utf8.AppendRune(dst, r)
+		held = held[size:]
+	}
+	d.n = copy(d.partial[:], held)
+	return dst
+}
+
+// finish decodes what is still held back at the end of the stream.
+func (d *textDecoder) finish(dst []byte) []byte {
+	dst = appendValid(dst, d.partial[:d.n])
+	d.n = 0
+	return dst
+}
+
+// incomplete counts the bytes at the end of b that may be the beginning of a character.
+func incomplete(b []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
+		if tail := b[len(b)-n:]; utf8.RuneStart(tail[0]) {
+			if utf8.FullRune(tail) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// appendValid appends b, with U+FFFD for every byte that is not UTF-8.
+func appendValid(dst, b []byte) []byte {
+	if utf8.Valid(b) {
+		return append(dst, b...)
+	}
+	for len(b) > 0 {
+		r, size := utf8.DecodeRune(b)
+		dst = utf8.AppendRune(dst, r)
+		b = b[size:]
+	}
+	return dst
+}
