@@ -9,7 +9,7 @@ type Config struct {
 	Docker    Docker    `yaml:"docker"`
 	Limits    Limits    `yaml:"limits" reload:"live"`
 	Execution Execution `yaml:"execution" reload:"live"`
-	Sessions  Sessions  `yaml:"sessions" reload:"live"`
+	Sessions  Sessions  `yaml:"sessions"`
 	StateDir  string    `yaml:"state_dir"`
 	Log       Log       `yaml:"log"`
 }
@@ -80,13 +80,13 @@ type Execution struct {
 
 // Sessions bounds all sessions together, and their lives.
 type Sessions struct {
-	Max          int           `yaml:"max"`
+	Max          int           `yaml:"max" reload:"live"`
 	MaxStarting  int           `yaml:"max_starting"`
-	StartTimeout time.Duration `yaml:"start_timeout"`
-	StopTimeout  time.Duration `yaml:"stop_timeout"`
-	LostKept     time.Duration `yaml:"lost_kept"`
+	StartTimeout time.Duration `yaml:"start_timeout" reload:"live"`
+	StopTimeout  time.Duration `yaml:"stop_timeout" reload:"live"`
+	LostKept     time.Duration `yaml:"lost_kept" reload:"live"`
 	OrphanGrace  time.Duration `yaml:"orphan_grace"`
-	OnShutdown   string        `yaml:"on_shutdown"`
+	OnShutdown   string        `yaml:"on_shutdown" reload:"live"`
 }
 
 // Log is the daemon's own log. It never holds code, output or secrets.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -12,9 +13,16 @@ import (
 
 // Source says where a configuration comes from. Later ones win: the defaults, the file, the environment, the flags.
 type Source struct {
-	Path  string            // of the YAML file; "" is none
-	Env   []string          // as os.Environ gives it
-	Flags map[string]string // by key, those that were given
+	Path  string   // of the YAML file; "" is none
+	Env   []string // as os.Environ gives it
+	Flags []Flag   // those that were given
+}
+
+// Flag is a key set on the command line.
+type Flag struct {
+	Name string // as the user wrote it, for errors: --port
+	Key  string
+	Text string
 }
 
 // ownEnv are variables with our prefix that are no keys: they are read by the command line, the SDKs and the tests.
@@ -24,78 +32,104 @@ const testEnvPrefix = "FASTPYREPL_TEST_"
 
 // Load merges a Source into a Config and validates it. Its error may join several, each of one line.
 func Load(src Source) (*Config, error) {
-	v := viper.New()
 	c := Default()
-	list := fields(c)
-	for _, f := range list {
-		if f.key != imagesKey {
-			v.SetDefault(f.key, f.value.Interface())
-		}
+	l := loader{v: viper.New(), fields: fields(c), origin: map[string]string{}}
+	l.fields = slices.DeleteFunc(l.fields, func(f field) bool { return f.key == imagesKey })
+	if err := l.readFile(src.Path); err != nil {
+		return nil, err
 	}
-	origin := map[string]string{}
-	if src.Path != "" {
-		file, err := readFile(src.Path)
-		if err != nil {
-			return nil, err
-		}
-		v.SetConfigType("yaml")
-		if err := v.ReadConfig(bytes.NewReader(file.data)); err != nil {
-			return nil, fmt.Errorf("%s: %w", src.Path, err)
-		}
-		for key, line := range file.lines {
-			origin[key] = fmt.Sprintf("%s:%d: ", file.path, line)
-		}
-	}
-	images, err := decodeImages(v.Get(imagesKey), c.Docker.Images)
-	if err != nil {
+	var err error
+	if l.images, err = decodeImages(l.v.Get(imagesKey), c.Docker.Images); err != nil {
 		return nil, fmt.Errorf("%s: %w", src.Path, err)
 	}
-	errs := mergeEnv(v, src.Env, list, images, origin)
-	for key, text := range src.Flags {
-		v.Set(key, text)
-		origin[key] = "flag "
+	l.readEnv(src.Env)
+	l.readFlags(src.Flags)
+	l.decode()
+	if len(l.errs) > 0 {
+		return nil, errors.Join(l.errs...)
 	}
-	c.Docker.Images = images
-	for _, f := range list {
-		if f.key == imagesKey {
-			continue
-		}
-		if err := set(f.value, v.Get(f.key)); err != nil {
-			errs = append(errs, fmt.Errorf("%s%s: %w", origin[f.key], f.key, err))
-		}
-	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
+	c.Docker.Images = l.images
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// mergeEnv puts the environment over the file. An empty variable is one that is not set, as compose files write it.
-func mergeEnv(v *viper.Viper, env []string, list []field, images map[string]Image, origin map[string]string) (errs []error) {
-	keys := make(map[string]string, len(list))
-	for _, f := range list {
+// loader is a Load under way. viper merges; the keys and the values are checked here.
+type loader struct {
+	v      *viper.Viper
+	fields []field           // of the Config being made, without the images
+	images map[string]Image  // of the Config being made
+	origin map[string]string // where each key was set, as errors begin with it
+	errs   []error
+}
+
+func (l *loader) readFile(path string) error {
+	for _, f := range l.fields {
+		l.v.SetDefault(f.key, f.value.Interface())
+	}
+	if path == "" {
+		return nil
+	}
+	file, err := readFile(path)
+	if err != nil {
+		return err
+	}
+	l.v.SetConfigType("yaml")
+	if err := l.v.ReadConfig(bytes.NewReader(file.data)); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	for key, line := range file.lines {
+		l.origin[key] = fmt.Sprintf("%s:%d: ", path, line)
+	}
+	return nil
+}
+
+// readEnv puts the environment over the file. An empty variable is one that is not set, as compose files write it.
+func (l *loader) readEnv(env []string) {
+	keys := make(map[string]string, len(l.fields))
+	for _, f := range l.fields {
 		keys[envName(f.key)] = f.key
 	}
-	delete(keys, envName(imagesKey))
 	for _, entry := range env {
 		name, text, _ := strings.Cut(entry, "=")
 		if !strings.HasPrefix(name, envPrefix) || text == "" ||
 			slices.Contains(ownEnv, name) || strings.HasPrefix(name, testEnvPrefix) {
 			continue
 		}
-		key, known := keys[name]
-		if known {
-			v.Set(key, text)
-			origin[key] = name + ": "
-			continue
+		if key, ok := keys[name]; ok {
+			l.override(key, text, name)
+		} else if !imageFromEnv(l.images, name, text) {
+			l.errs = append(l.errs, fmt.Errorf("%s: no such setting%s", name, suggestEnv(name, keys)))
 		}
-		if imageFromEnv(images, name, text) {
-			continue
-		}
-		errs = append(errs, fmt.Errorf("%s: no such setting%s", name, suggestEnv(name, keys)))
 	}
-	return errs
+}
+
+func (l *loader) readFlags(flags []Flag) {
+	for _, flag := range flags {
+		known := slices.ContainsFunc(l.fields, func(f field) bool { return f.key == flag.Key })
+		switch {
+		case known:
+			l.override(flag.Key, flag.Text, flag.Name)
+		case flag.Key == imagesKey:
+			l.errs = append(l.errs, fmt.Errorf("%s: %s: set images in the file, or with %s<NAME>%s",
+				flag.Name, flag.Key, envPrefix+imageEnvStart, imageEnvEnd))
+		default:
+			l.errs = append(l.errs, fmt.Errorf("%s: %s: unknown key%s",
+				flag.Name, flag.Key, suggest(flag.Key, reflect.TypeFor[Config](), "")))
+		}
+	}
+}
+
+func (l *loader) override(key, text, origin string) {
+	l.v.Set(key, text)
+	l.origin[key] = origin + ": "
+}
+
+func (l *loader) decode() {
+	for _, f := range l.fields {
+		if err := set(f.value, l.v.Get(f.key)); err != nil {
+			l.errs = append(l.errs, fmt.Errorf("%s%s: %w", l.origin[f.key], f.key, err))
+		}
+	}
 }

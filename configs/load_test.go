@@ -37,7 +37,7 @@ func TestLoad_LaterSourcesWin(t *testing.T) {
 		Path: path,
 		Env: []string{"HOME=/root", "FASTPYREPL_SERVER_PORT=2", "FASTPYREPL_LIMITS_PIDS=300", "FASTPYREPL_LIMITS_CPUS=0.5",
 			"FASTPYREPL_SERVER_ALLOWED_HOSTS=a.test, b.test", "FASTPYREPL_LOG_LEVEL=", "FASTPYREPL_CONFIG=x", "FASTPYREPL_TEST_IMAGE=y"},
-		Flags: map[string]string{"server.port": "3"},
+		Flags: []configs.Flag{{Name: "--port", Key: "server.port", Text: "3"}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -178,6 +178,22 @@ func TestLoad_RefusesInOneLineThatNamesTheKey(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestLoad_NamesTheFlag(t *testing.T) {
+	for _, tt := range []struct {
+		flag configs.Flag
+		want string
+	}{
+		{configs.Flag{Name: "--port", Key: "server.port", Text: "x"}, `--port: server.port: "x" is not a whole number`},
+		{configs.Flag{Name: "--set", Key: "memory", Text: "1GiB"}, "--set: memory: unknown key; did you mean limits.memory?"},
+		{configs.Flag{Name: "--set", Key: "docker.images", Text: "x"}, "--set: docker.images: set images in the file, or with FASTPYREPL_DOCKER_IMAGES_<NAME>_REF"},
+	} {
+		_, err := configs.Load(configs.Source{Flags: []configs.Flag{tt.flag}})
+		if err == nil || err.Error() != tt.want {
+			t.Errorf("got  %v\nwant %s", err, tt.want)
+		}
 	}
 }
 
