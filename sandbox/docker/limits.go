@@ -94,7 +94,7 @@ func invalid(format string, args ...any) error {
 	return sandbox.Errorf(sandbox.CodeInvalid, format, args...)
 }
 
-// nanoCPUs is the limit as the engine takes it. It refuses more than the host has, which would bound nothing anyway.
+// nanoCPUs is the limit as the engine takes it: it refuses more than its host has, which would bound nothing anyway.
 func nanoCPUs(cpus float64, host int) int64 {
 	return int64(math.Round(min(cpus, float64(host)) * 1e9))
 }

@@ -1,0 +1,211 @@
+package docker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/system"
+	"github.com/docker/docker/client"
+
+	"github.com/gjyotin305/fastpyrepl/sandbox"
+)
+
+var _ sandbox.Runtime = (*Runtime)(nil)
+
+// Runtime starts and finds containers on one engine.
+type Runtime struct {
+	config Config
+	client *client.Client
+	where  string // the engine's address, for messages
+	uids   *uidPool
+
+	ctx    context.Context // ends with Close; instances wait for their containers in it
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // of what runs in ctx
+
+	host   host                     // immutable after Prepare
+	images map[string]preparedImage // by name; immutable after Prepare
+
+	mu        sync.Mutex
+	instances map[string]*Instance     // by the engine's id; from creation or List until removal is confirmed
+}
+
+// New connects to the engine and checks that it can confine containers. Where there is none, the error says what to do.
+// Prepare must follow before Start.
+func New(ctx context.Context, config Config) (*Runtime, error) {
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	cli, where, err := connect(config.Host)
+	if err != nil {
+		return nil, err
+	}
+	r := &Runtime{
+		config:    config,
+		client:    cli,
+		where:     where,
+		uids:      newUIDPool(config.UIDFirst, config.UIDCount),
+		images:    map[string]preparedImage{},
+		instances: map[string]*Instance{},
+	}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	if err := r.inspectEngine(ctx); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+func (r *Runtime) inspectEngine(ctx context.Context) error {
+	if err := r.Ping(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.config.RequestTimeout)
+	defer cancel()
+	info, err := r.client.Info(ctx)
+	if err != nil {
+		return engineError("ask what it can do", err)
+	}
+	if err := checkEngine(info, &r.config); err != nil {
+		return &sandbox.Error{Code: sandbox.CodeEngine, Message: fmt.Sprintf("the container engine at %s cannot confine code: %v", r.where, err)}
+	}
+	r.host = host{runtime: r.config.Runtime, seccomp: r.config.seccompOption(), cpus: info.NCPU}
+	return nil
+}
+
+// checkEngine refuses an engine that says of itself that it cannot enforce a limit. What it says it can is checked in a
+// container by Prepare.
+func checkEngine(info system.Info, config *Config) error {
+	if info.OSType != "linux" {
+		return fmt.Errorf("it runs %s containers, not linux ones", info.OSType)
+	}
+	for _, need := range []struct {
+		there bool
+		what  string
+	}{
+		{info.MemoryLimit, "memory"},
+		{info.SwapLimit, "swap (boot with swapaccount=1)"},
+		{info.PidsLimit, "processes"},
+		{info.CPUCfsQuota && info.CPUCfsPeriod, "CPU time"},
+	} {
+		if !need.there {
+			return fmt.Errorf("its kernel cannot limit %s", need.what)
+		}
+	}
+	mapped := false
+	seccomp := false
+	for _, text := range info.SecurityOptions {
+		options, err := system.DecodeSecurityOptions([]string{text})
+		if err != nil {
+			return fmt.Errorf("security option %q: %w", text, err)
+		}
+		for _, option := range options {
+			mapped = mapped || option.Name == "userns" || option.Name == "rootless"
+			seccomp = seccomp || option.Name == "seccomp"
+		}
+	}
+	if !seccomp {
+		return errors.New("it has no seccomp")
+	}
+	if mapped && config.UIDFirst+config.UIDCount > 1<<16 {
+		return fmt.Errorf("it maps uids, and only those below %d: uids %d to %d are out of range", 1<<16, config.UIDFirst, config.UIDFirst+config.UIDCount-1)
+	}
+	if _, ok := info.Runtimes[config.Runtime]; !ok && config.Runtime != "" {
+		names := make([]string, 0, len(info.Runtimes))
+		for name := range info.Runtimes {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		return fmt.Errorf("it has no runtime %q: there are %q", config.Runtime, names)
+	}
+	return nil
+}
+
+// Ping tells whether the engine answers.
+func (r *Runtime) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.config.RequestTimeout)
+	defer cancel()
+	if _, err := r.client.Ping(ctx); err != nil {
+		return unreachable(r.where, err)
+	}
+	return nil
+}
+
+// List returns every container with this owner's labels, also those that never started, oldest first. One whose labels
+// are broken has an empty Spec.
+func (r *Runtime) List(ctx context.Context) ([]sandbox.Instance, error) {
+	found, err := r.find(ctx, LabelOwner+"="+r.config.Owner)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(found, func(a, b container.Summary) int { return cmp.Compare(a.Created, b.Created) })
+	instances := make([]sandbox.Instance, 0, len(found))
+	for _, c := range found {
+		spec, uid, err := parseLabels(c.Labels)
+		if err != nil {
+			r.config.Log.Warn("container with broken labels", "instance", c.ID, "err", err)
+		}
+		instances = append(instances, r.instance(c.ID, spec, uid))
+	}
+	return instances, nil
+}
+
+// find lists containers with a label, in whatever state.
+func (r *Runtime) find(ctx context.Context, label string) ([]container.Summary, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.config.RequestTimeout)
+	defer cancel()
+	found, err := r.client.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", label))})
+	if err != nil {
+		return nil, engineError("list containers", err)
+	}
+	return found, nil
+}
+
+// instance returns the one Instance there is for a container.
+func (r *Runtime) instance(id string, spec sandbox.Spec, uid int) *Instance {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i, ok := r.instances[id]; ok {
+		return i
+	}
+	if uid != 0 {
+		r.uids.adopt(uid)
+	}
+	i := newInstance(r, id, spec, uid)
+	r.instances[id] = i
+	return i
+}
+
+// forget gives up what the daemon holds for a container that is gone.
+func (r *Runtime) forget(i *Instance) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.instances[i.id] != i {
+		return
+	}
+	delete(r.instances, i.id)
+	if i.uid != 0 {
+		r.uids.release(i.uid)
+	}
+}
+
+// Close releases the client and waits for what the runtime started itself. It does not touch containers.
+func (r *Runtime) Close() error {
+	r.mu.Lock()
+	open := make([]*Instance, 0, len(r.instances))
+	for _, i := range r.instances {
+		open = append(open, i)
+	}
+	r.mu.Unlock()
+	for _, i := range open {
+		i.closeStreams()
+	}
+	r.cancel()
+	r.wg.Wait()
+	return r.client.Close()
+}
