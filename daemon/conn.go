@@ -1,0 +1,102 @@
+package daemon
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lingerTime is how long a connection is drained that is closed before all of its request was read. Closing at once
+// would reset it, and the client could lose the answer that says why.
+const lingerTime = time.Second
+
+// conns knows every open connection. fasthttp closes one in the goroutine that served it, as the last thing.
+type conns struct {
+	empty chan struct{} // holds one when the last was closed
+
+	mu   sync.Mutex
+	open map[*conn]struct{} // guarded by mu
+}
+
+// conn is an accepted connection.
+type conn struct {
+	*net.TCPConn
+	conns  *conns
+	linger atomic.Bool
+}
+
+// linger makes the connection drain what its client still sends when it is closed.
+func linger(c net.Conn) {
+	if c, ok := c.(*conn); ok {
+		c.linger.Store(true)
+	}
+}
+
+func (c *conn) Close() error {
+	defer c.conns.remove(c)
+	if c.linger.Load() && c.CloseWrite() == nil && c.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		_, _ = io.Copy(io.Discard, c.TCPConn) // until the client has closed, or the deadline
+	}
+	return c.TCPConn.Close()
+}
+
+func (cs *conns) add(c *conn) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.open[c] = struct{}{}
+}
+
+func (cs *conns) remove(c *conn) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	delete(cs.open, c)
+	if len(cs.open) == 0 {
+		select {
+		case cs.empty <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// closeAll cuts off every connection and waits until they were given up. None may be added any more.
+func (cs *conns) closeAll(ctx context.Context) error {
+	for {
+		cs.mu.Lock()
+		n := len(cs.open)
+		for c := range cs.open {
+			_ = c.TCPConn.Close()
+		}
+		cs.mu.Unlock()
+		if n == 0 {
+			return nil
+		}
+		select {
+		case <-cs.empty:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// listener makes the connections of a listener known to conns. Those of other kinds than TCP pass as they are.
+type listener struct {
+	net.Listener
+	conns *conns
+}
+
+func (l listener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nc, nil
+	}
+	c := &conn{TCPConn: tcp, conns: l.conns}
+	l.conns.add(c)
+	return c, nil
+}

@@ -1,0 +1,115 @@
+package daemon
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gjyotin305/fastpyrepl/daemon/jsonbody"
+	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/gofiber/fiber/v2"
+)
+
+// Error is an answer other than the one that was asked for.
+type Error struct {
+	Status     int
+	Detail     any           // a sentence, or a list of jsonbody.Error; nil is the status's own text
+	RetryAfter time.Duration // 0 for no header
+	Err        error         // for the log
+}
+
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return e.Err.Error()
+	}
+	return http.StatusText(e.Status)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Invalid refuses a body for what is wrong with it.
+func Invalid(wrong []jsonbody.Error) *Error {
+	return &Error{Status: http.StatusUnprocessableEntity, Detail: wrong}
+}
+
+func refuse(status int, detail string) *Error { return &Error{Status: status, Detail: detail} }
+
+// statuses says what the errors of package sandbox are over HTTP.
+var statuses = map[sandbox.Code]int{
+	sandbox.CodeNotFound:    http.StatusNotFound,
+	sandbox.CodeLost:        http.StatusGone,
+	sandbox.CodeBusy:        http.StatusTooManyRequests,
+	sandbox.CodeCapacity:    http.StatusServiceUnavailable,
+	sandbox.CodeImage:       http.StatusServiceUnavailable,
+	sandbox.CodeEngine:      http.StatusServiceUnavailable,
+	sandbox.CodeClosed:      http.StatusServiceUnavailable,
+	sandbox.CodeUnsupported: http.StatusNotImplemented,
+	sandbox.CodeConflict:    http.StatusConflict,
+}
+
+// asError finds the answer for any error; one that nobody thought of is a 500 that tells nothing.
+func asError(err error) *Error {
+	var own *Error
+	if errors.As(err, &own) {
+		return own
+	}
+	var routing *fiber.Error
+	if errors.As(err, &routing) {
+		return &Error{Status: routing.Code, Err: err}
+	}
+	var failed *sandbox.Error
+	if !errors.As(err, &failed) {
+		return &Error{Status: http.StatusInternalServerError, Err: err}
+	}
+	if failed.Code == sandbox.CodeInvalid {
+		return Invalid([]jsonbody.Error{{Type: "value_error", Loc: []any{"body"}, Msg: "Value error, " + failed.Message}})
+	}
+	status, ok := statuses[failed.Code]
+	if !ok {
+		return &Error{Status: http.StatusInternalServerError, Err: err}
+	}
+	e := &Error{Status: status, Detail: failed.Message, RetryAfter: failed.RetryAfter, Err: err}
+	if e.RetryAfter == 0 && (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests) {
+		e.RetryAfter = time.Second
+	}
+	return e
+}
+
+// refuseUnread answers what fasthttp itself could not read or would not. It closes the connection.
+func refuseUnread(c *fiber.Ctx, err error) error {
+	linger(c.Context().Conn())
+	return writeError(c, err)
+}
+
+// writeError is the only place where errors become responses.
+func writeError(c *fiber.Ctx, err error) error {
+	e := asError(err)
+	c.Status(e.Status)
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	if e.RetryAfter > 0 {
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+	body := struct {
+		Detail any `json:"detail"`
+	}{e.Detail}
+	if body.Detail == nil {
+		body.Detail = http.StatusText(e.Status)
+	}
+	return WriteJSON(c, body)
+}
+
+// WriteJSON answers with v. Text that is not UTF-8, which only a broken driver sends, becomes U+FFFD.
+func WriteJSON(c *fiber.Ctx, v any) error {
+	b, err := json.Marshal(v, json.FormatNilMapAsNull(true), json.Deterministic(true),
+		jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	if err != nil {
+		return err
+	}
+	c.Response().Header.SetContentType(fiber.MIMEApplicationJSON)
+	c.Response().SetBodyRaw(b)
+	return nil
+}

@@ -1,0 +1,87 @@
+package daemon
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// observe is around every request: it guards it, answers its errors and panics, and writes its line of the log.
+func (s *Server) observe(c *fiber.Ctx) error {
+	sc := newScope(s, c)
+	err := s.answer(c)
+	if err != nil {
+		err = s.fail(c, err)
+	}
+	c.Set(headerRequestID, sc.id)
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	s.logRequest(c, sc, err)
+	return nil
+}
+
+// answer guards and routes the request. A panic becomes an error that says where, not with what: the value of a panic
+// may hold what the client sent.
+func (s *Server) answer(c *fiber.Ctx) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			why := fmt.Sprintf("%T", v)
+			if e, ok := v.(runtime.Error); ok {
+				why = e.Error()
+			}
+			err = fmt.Errorf("panic: %s\n%s", why, debug.Stack())
+		}
+	}()
+	if err := s.guard(c); err != nil {
+		return err
+	}
+	return c.Next()
+}
+
+// fail answers with err, and returns what is worth a line in the log.
+func (s *Server) fail(c *fiber.Ctx, err error) error {
+	if werr := writeError(c, err); werr != nil { // only a Detail that is no JSON
+		err = fmt.Errorf("write error response: %w (after %w)", werr, err)
+		c.Status(http.StatusInternalServerError)
+	}
+	// Where the next request begins is in doubt, or far away.
+	unread := hasBody(&c.Request().Header) && !scopeOf(c).bodyRead
+	if unread || c.Response().StatusCode() == http.StatusBadRequest {
+		c.Context().SetConnectionClose()
+		linger(c.Context().Conn())
+	}
+	return err
+}
+
+// logRequest writes one line: debug for what went well, info for what the client did wrong, error for our own faults.
+func (s *Server) logRequest(c *fiber.Ctx, sc *scope, err error) {
+	status := c.Response().StatusCode()
+	level := slog.LevelDebug
+	switch {
+	case status >= 500:
+		level = slog.LevelError
+	case status >= 400:
+		level = slog.LevelInfo
+	}
+	if !s.log.Enabled(s.ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("method", c.Method()),
+		slog.String("route", c.Route().Path), // not the path: it is the client's text
+		slog.Int("status", status),
+		slog.Duration("took", time.Since(sc.start)),
+		slog.String("request", sc.id),
+	}
+	if sc.session != "" {
+		attrs = append(attrs, slog.String("session", sc.session))
+	}
+	if err != nil && status >= 500 {
+		attrs = append(attrs, slog.Any("err", err))
+	}
+	s.log.LogAttrs(s.ctx, level, "request", attrs...)
+}

@@ -1,0 +1,51 @@
+package rest
+
+import (
+	"github.com/gjyotin305/fastpyrepl/daemon"
+	"github.com/gjyotin305/fastpyrepl/daemon/jsonbody"
+	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/gofiber/fiber/v2"
+)
+
+// ResetRequest is the body of POST /reset.
+type ResetRequest struct {
+	SessionID *string `json:"session_id"` // none, or "", for all
+}
+
+// ResetResponse is the answer of POST /reset.
+type ResetResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+}
+
+// fields are those of ResetRequest.
+func resetFields(session *string) []jsonbody.Field {
+	return []jsonbody.Field{
+		{Name: "session_id", Value: jsonbody.Nullable(jsonbody.Matching(session, sessionID, maxSessionID))},
+	}
+}
+
+// reset ends a session, or all those of the caller. An unknown one is ended already.
+func (h *Handler) reset(c *fiber.Ctx) error {
+	body, err := daemon.ReadBody(c)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	var session string
+	if err := body.Decode(resetFields(&session)); err != nil {
+		return err
+	}
+	resp := ResetResponse{Status: "ok", Message: "reset all sessions"}
+	if session == "" {
+		err = h.manager.ResetAll(daemon.Context(c), "")
+	} else {
+		daemon.SetSession(c, session)
+		resp.Message = "reset session " + session
+		err = h.manager.Reset(daemon.Context(c), sandbox.Key{ID: session})
+	}
+	if err != nil {
+		return err
+	}
+	return daemon.WriteJSON(c, resp)
+}

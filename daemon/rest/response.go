@@ -1,0 +1,63 @@
+package rest
+
+import (
+	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// ExecuteResponse is the answer of POST /execute. The order of the first six fields is part of the contract.
+type ExecuteResponse struct {
+	Stdout        string                    `json:"stdout"`
+	Stderr        string                    `json:"stderr"`
+	Locals        map[string]jsontext.Value `json:"locals"`         // null when not asked for
+	ExecutionTime float64                   `json:"execution_time"` // seconds, of the user's code
+	SessionID     string                    `json:"session_id"`
+	Error         *string                   `json:"error"` // null when it went well
+
+	SessionCreated bool                   `json:"session_created"` // by this request
+	ExecutionID    string                 `json:"execution_id"`
+	ExecutionCount int                    `json:"execution_count"`
+	Outcome        sandbox.Outcome        `json:"outcome"`
+	StateKept      bool                   `json:"state_kept"` // whether the variables survived
+	Exception      *sandbox.Exception     `json:"exception"`
+	Result         *sandbox.Display       `json:"result"` // of the last expression
+	Displays       []sandbox.Display      `json:"displays"`
+	Truncated      map[string]int64       `json:"truncated"` // bytes left out, by part
+	Usage          sandbox.ExecutionUsage `json:"usage"`
+	LocalsInexact  []string               `json:"locals_inexact,omitempty"` // those of which locals has a repr
+	LocalsOmitted  int                    `json:"locals_omitted,omitzero"`  // how many were left out at the cap
+	StateLostAt    int                    `json:"state_lost_at,omitzero"`   // the execution that lost the variables
+}
+
+func newExecuteResponse(r *sandbox.Result, created bool) ExecuteResponse {
+	resp := ExecuteResponse{
+		Stdout:         r.Stdout,
+		Stderr:         r.Stderr,
+		ExecutionTime:  r.Duration.Seconds(),
+		SessionID:      r.SessionID,
+		SessionCreated: created,
+		ExecutionID:    r.ExecutionID,
+		ExecutionCount: r.ExecutionCount,
+		Outcome:        r.Outcome,
+		StateKept:      r.StateKept,
+		Exception:      r.Exception,
+		Result:         r.Result,
+		Displays:       r.Displays,
+		Truncated:      r.Truncated,
+		Usage:          r.Usage,
+		StateLostAt:    r.StateLostAt,
+	}
+	if r.Error != "" {
+		resp.Error = &r.Error
+	}
+	if resp.Truncated == nil {
+		resp.Truncated = map[string]int64{} // null would say that it is not known
+	}
+	if l := r.Locals; l != nil {
+		resp.Locals, resp.LocalsInexact, resp.LocalsOmitted = l.Values, l.Inexact, l.Omitted
+		if resp.Locals == nil {
+			resp.Locals = map[string]jsontext.Value{}
+		}
+	}
+	return resp
+}

@@ -1,0 +1,120 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+)
+
+// Server serves routes over HTTP/1.1. Make it with New.
+type Server struct {
+	cfg    Config
+	log    *slog.Logger
+	routes []Route
+	app    *fiber.App
+	bodies budget
+	conns  conns
+	hosts  atomic.Pointer[hosts]
+	bound  string // the address listened on, where it is one; immutable while serving
+
+	ctx    context.Context // of every handler; ends when Shutdown has given up waiting for them
+	cancel context.CancelCauseFunc
+}
+
+// New makes a server of routes. It does not listen yet.
+func New(cfg Config, deps Deps) *Server {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	s := &Server{
+		cfg:    cfg,
+		log:    deps.Log,
+		routes: deps.Routes,
+		bodies: budget{limit: cfg.MaxInflightBody},
+		conns:  conns{open: map[*conn]struct{}{}, empty: make(chan struct{}, 1)},
+		ctx:    ctx,
+		cancel: cancel,
+	}
+	s.SetAllowedHosts(cfg.AllowedHosts)
+	s.app = fiber.New(fiber.Config{
+		AppName:                      "fastpyrepl",
+		DisableStartupMessage:        true,
+		StrictRouting:                true,
+		CaseSensitive:                true,
+		ErrorHandler:                 refuseUnread, // the rest ends in observe
+		BodyLimit:                    int(cfg.MaxBody),
+		StreamRequestBody:            true, // so that the guard runs before a body is read
+		DisablePreParseMultipartForm: true,
+		ReadBufferSize:               cfg.MaxHeader,
+		Concurrency:                  cfg.MaxConnections,
+		ReadTimeout:                  min(cfg.ReadTimeout, maxHeaderTime),
+		WriteTimeout:                 cfg.WriteTimeout,
+		IdleTimeout:                  cfg.IdleTimeout,
+	})
+	s.app.Use(s.observe)
+	for _, r := range s.routes {
+		s.app.Add(r.Method, r.Path, r.Handler)
+	}
+	server, handler := s.app.Server(), s.app.Handler()
+	server.CloseOnShutdown = true
+	server.SecureErrorLogMessage = true
+	server.Handler = func(ctx *fasthttp.RequestCtx) {
+		if !knownMethod(ctx.Method()) { // Fiber answers these before any route; no route has TRACE
+			ctx.Request.Header.SetMethod(fiber.MethodTrace)
+		}
+		handler(ctx)
+	}
+	return s
+}
+
+func knownMethod(method []byte) bool {
+	for _, m := range fiber.DefaultMethods {
+		if string(method) == m {
+			return true
+		}
+	}
+	return false
+}
+
+// Routes is the table that the server was made from.
+func (s *Server) Routes() []Route { return s.routes }
+
+// SetAllowedHosts replaces Config.AllowedHosts. It may be called while the server runs.
+func (s *Server) SetAllowedHosts(names []string) {
+	s.hosts.Store(newHosts(names))
+}
+
+// Serve answers requests from ln, which it closes, until Shutdown. It is called once.
+func (s *Server) Serve(ln net.Listener) error {
+	if addr, ok := ln.Addr().(*net.TCPAddr); ok && !addr.IP.IsUnspecified() {
+		s.bound = addr.IP.String()
+	}
+	if err := s.app.Listener(listener{Listener: ln, conns: &s.conns}); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
+
+// closeTime is how long the handlers have to return after their context and connections were taken from them.
+const closeTime = 2 * time.Second
+
+// Shutdown stops listening, waits for the requests under way until ctx ends, and then cuts them off. Executions end
+// with the Manager, not with their request: close it meanwhile. It returns nil when every handler has returned.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.app.ShutdownWithContext(ctx)
+	s.cancel(sandbox.Errorf(sandbox.CodeClosed, "the daemon is shutting down"))
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("stop listening: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	defer cancel()
+	if err := s.conns.closeAll(ctx); err != nil {
+		return fmt.Errorf("wait for the handlers: %w", err)
+	}
+	return nil
+}
