@@ -137,7 +137,7 @@ func (m *Manager) session(key Key, req Request, cfg Config) (s *Session, created
 		}
 	}
 	s = newSession(key, m.log, m.bury)
-	ctx, cancel := context.WithTimeout(m.ctx, cfg.StartTimeout)
+	ctx, cancel := context.WithCancel(m.ctx)
 	s.cancelStart = cancel
 	m.sessions[key] = s
 	m.wg.Go(func() {
@@ -160,39 +160,59 @@ func (m *Manager) start(ctx context.Context, s *Session, req Request, cfg Config
 		return
 	}
 	if req.SetupCode != "" {
-		setup := newExecution(s, Request{Code: req.SetupCode, Context: req.Context, Timeout: req.Timeout}, cfg.Execution)
-		setup.setup, setup.created = true, true
-		if err := s.submit(setup, cfg.Execution.Queue); err != nil {
-			setup.abandon(OutcomeCancelled, err.Error())
-		}
-		if r, err := setup.Wait(context.Background()); err == nil && r.Outcome != OutcomeOK {
-			s.setup = setup
-		}
+		m.runSetup(ctx, s, req, cfg)
 	}
-	if s.setup != nil {
+	if s.setup != nil || s.startErr != nil {
 		m.retire(s)
-		s.finish(OutcomeCancelled, "its setup code failed", false)
+		s.finish(OutcomeCancelled, "its setup code did not succeed", false)
 		_ = s.remove(cfg.StopTimeout) // logged there
 		m.forget(s)
 	}
 	close(s.started)
 }
 
+// runSetup runs the setup code. When it fails, s.setup is set; when ctx ended first, s.startErr.
+func (m *Manager) runSetup(ctx context.Context, s *Session, req Request, cfg Config) {
+	setup := newExecution(s, Request{Code: req.SetupCode, Context: req.Context, Timeout: req.Timeout}, cfg.Execution)
+	setup.setup, setup.created = true, true
+	if err := s.submit(setup, cfg.Execution.Queue); err != nil {
+		s.startErr = err
+		return
+	}
+	r, err := setup.Wait(ctx)
+	if err != nil {
+		s.startErr = errNotStarted
+	} else if r.Outcome != OutcomeOK {
+		s.setup = setup
+	}
+}
+
+// errNotStarted is returned to those who wait for a session that was reset, or shut down, while it started.
+var errNotStarted = Errorf(CodeConflict, "the session was ended before it had started")
+
+// startContainer waits for its turn and starts the container of s.
 func (m *Manager) startContainer(ctx context.Context, s *Session, cfg Config) error {
+	parent := ctx
+	ctx, cancel := context.WithTimeout(ctx, cfg.StartTimeout)
+	defer cancel()
 	select {
 	case m.starting <- struct{}{}:
 		defer func() { <-m.starting }()
 	case <-ctx.Done():
-		if m.ctx.Err() == nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return &Error{
-				Code:       CodeCapacity,
-				Message:    fmt.Sprintf("no container could be started within %s: too many starts are under way", cfg.StartTimeout),
-				RetryAfter: time.Second,
-			}
+		if parent.Err() != nil {
+			return errNotStarted
 		}
-		return Errorf(CodeClosed, "the session was reset, or the daemon shut down, before it had started")
+		return &Error{
+			Code:       CodeCapacity,
+			Message:    fmt.Sprintf("no container could be started within %s: too many starts are under way", cfg.StartTimeout),
+			RetryAfter: time.Second,
+		}
 	}
-	return s.start(ctx, m.rt, Spec{Session: s.uid.String(), Limits: cfg.Limits, Lease: cfg.Lease}, cfg.StopTimeout)
+	err := s.start(ctx, m.rt, Spec{Session: s.uid.String(), Limits: cfg.Limits, Lease: cfg.Lease}, cfg.StopTimeout)
+	if err != nil && parent.Err() != nil {
+		return errNotStarted
+	}
+	return err
 }
 
 // Reset ends the session of key, and forgets the cause if it was lost. It returns after the container is gone. An

@@ -55,7 +55,7 @@ type Blob struct {
 
 // LocalsRequest asks for variables; all of them when Keys is nil.
 type LocalsRequest struct {
-	Keys     []string `json:"keys,format:emitnull"`
+	Keys     []string `json:"keys"`
 	MaxValue int64    `json:"max_value"` // bytes
 	MaxTotal int64    `json:"max_total"` // bytes
 }
@@ -165,7 +165,7 @@ func Unmarshal(payload []byte, v any) error {
 
 // Marshal encodes a message. Its values are the daemon's own, so failure is a bug.
 func Marshal(v any) []byte {
-	b, err := json.Marshal(v)
+	b, err := json.Marshal(v, json.FormatNilSliceAsNull(true))
 	if err != nil {
 		panic(fmt.Sprintf("wire: encode %T: %v", v, err))
 	}

@@ -1,0 +1,30 @@
+package sandbox
+
+import (
+	"testing"
+	"unicode/utf8"
+)
+
+func FuzzTextDecoder(f *testing.F) {
+	f.Add([]byte("caf\xc3\xa9 \xf0\x9f\x98\x80 \xff\xfe \xe2\x82"), uint8(1))
+	f.Add([]byte("\xe2\xe2\x82\xac\xf0\x9f\xc3"), uint8(2))
+	f.Fuzz(func(t *testing.T, b []byte, step uint8) {
+		var want []byte
+		for rest := b; len(rest) > 0; {
+			r, size := utf8.DecodeRune(rest)
+			want = utf8.AppendRune(want, r)
+			rest = rest[size:]
+		}
+		var d textDecoder
+		var got []byte
+		for rest := b; len(rest) > 0; {
+			n := min(len(rest), int(step%7)+1)
+			got = d.append(got, rest[:n])
+			rest = rest[n:]
+		}
+		got = d.finish(got)
+		if string(got) != string(want) {
+			t.Errorf("%q in steps of %d: got %q, want %q", b, step%7+1, got, want)
+		}
+	})
+}
