@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// daemon is a fastpyrepl of the benchmark's own, on a free port.
+type daemon struct {
+	cmd   *exec.Cmd
+	url   string
+	owner string
+	http  *http.Client
+}
+
+// startDaemon runs binary with the default configuration and waits until it is healthy.
+func startDaemon(ctx context.Context, binary, dir string) (*daemon, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	d := &daemon{
+		cmd:  exec.CommandContext(ctx, binary, "serve"),
+		url:  fmt.Sprintf("http://127.0.0.1:%d", port),
+		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: time.Minute},
+	}
+	d.cmd.Env = append(os.Environ(),
+		fmt.Sprintf("FASTPYREPL_SERVER_PORT=%d", port), "FASTPYREPL_STATE_DIR="+dir, "FASTPYREPL_LOG_LEVEL=warn")
+	d.cmd.Stderr = os.Stderr
+	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }
+	if err := d.cmd.Start(); err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(5 * time.Minute); ; {
+		res, err := d.http.Get(d.url + "/health")
+		if err == nil {
+			res.Body.Close()
+			break
+		}
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return nil, errors.Join(fmt.Errorf("the daemon did not come up: %w", err), d.stop())
+		}
+		time.Sleep(20 * time.Millisecond) // nothing tells when a port begins to listen
+	}
+	owner, err := os.ReadFile(filepath.Join(dir, "owner"))
+	if err != nil {
+		return nil, errors.Join(err, d.stop())
+	}
+	d.owner = strings.TrimSpace(string(owner))
+	return d, nil
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// stop ends the daemon, and its sessions with it.
+func (d *daemon) stop() error {
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	err := d.cmd.Wait()
+	if d.cmd.ProcessState.Success() {
+		return nil
+	}
+	return err
+}
+
+// rss is the daemon's resident memory in bytes.
+func (d *daemon) rss() (int64, error) {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if fields := strings.Fields(s.Text()); len(fields) > 1 && fields[0] == "VmRSS:" {
+			kib, err := strconv.ParseInt(fields[1], 10, 64)
+			return kib << 10, err
+		}
+	}
+	return 0, errors.New("no VmRSS")
+}
+
+// execute runs code and checks that it printed want.
+func (d *daemon) execute(ctx context.Context, session, code, want string) error {
+	var answer struct {
+		Stdout string  `json:"stdout"`
+		Error  *string `json:"error"`
+	}
+	body := map[string]any{"code": code, "session_id": session}
+	if err := d.post(ctx, "/execute", body, &answer); err != nil {
+		return err
+	}
+	if answer.Stdout != want || answer.Error != nil {
+		return fmt.Errorf("execute printed %q, error %v", answer.Stdout, answer.Error)
+	}
+	return nil
+}
+
+func (d *daemon) reset(ctx context.Context, session string) error {
+	var answer struct{ Status string }
+	return d.post(ctx, "/reset", map[string]any{"session_id": session}, &answer)
+}
+
+func (d *daemon) post(ctx context.Context, path string, body, out any) error {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, "POST", d.url+path, bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := d.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s: %.200s", path, res.Status, answer)
+	}
+	return json.Unmarshal(answer, out)
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"time"
+)
+
+func main() {
+	binary := flag.String("daemon", "bin/fastpyrepl", "the daemon's binary")
+	rounds := flag.Int("rounds", 20, "cold starts of each side")
+	calls := flag.Int("calls", 2000, "warm calls of each side and connection")
+	out := flag.String("o", "", "file to write the table to, besides standard output")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *binary, *rounds, *calls, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, binary string, rounds, calls int, out string) (err error) {
+	dir, err := os.MkdirTemp("", "fastpyrepl-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	d, err := startDaemon(ctx, binary, dir)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if stopErr := d.stop(); err == nil {
+			err = stopErr
+		}
+	}()
+	raw, err := newEngine()
+	if err != nil {
+		return err
+	}
+	rest, err := d.rss()
+	if err != nil {
+		return err
+	}
+	b := &bench{daemon: d, engine: raw}
+	cold, err := b.cold(ctx, rounds)
+	if err != nil {
+		return err
+	}
+	warm1, err := b.warm(ctx, 1, calls)
+	if err != nil {
+		return err
+	}
+	warm16, err := b.warm(ctx, 16, calls/8)
+	if err != nil {
+		return err
+	}
+
+	var t strings.Builder
+	fmt.Fprintf(&t, "# Benchmark\n\nMade by `make bench` on %s: %d cores, %s, Go %s.\n",
+		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), raw.describe(ctx), strings.TrimPrefix(runtime.Version(), "go"))
+	fmt.Fprintf(&t, "Both sides of a row ran in one run, taking turns. Times in milliseconds.\n\n")
+	fmt.Fprintf(&t, "| what | raw engine p50 | p99 | fastpyrepl p50 | p99 | ratio of p50 | aim |\n| --- | --- | --- | --- | --- | --- | --- |\n")
+	row(&t, "new session to first result, against create + attach + start + driver ready", cold, "≤ 1.3")
+	row(&t, "warm `/execute` of `x = 2\\nprint(x)`, against an attach echo, 1 connection", warm1, "≤ 2")
+	row(&t, "the same, 16 connections to 16 sessions, against 16 echoes", warm16, "")
+	fmt.Fprintf(&t, "\nMemory of the daemon at rest: %.1f MB (aim: under 30).\n", float64(rest)/1e6)
+	if out != "" {
+		if err := os.WriteFile(out, []byte(t.String()), 0o644); err != nil {
+			return err
+		}
+	}
+	_, err = io.WriteString(os.Stdout, t.String())
+	return err
+}
+
+func row(w io.Writer, what string, p pair, aim string) {
+	fmt.Fprintf(w, "| %s | %.2f | %.2f | %.2f | %.2f | %.2f | %s |\n", what,
+		p.raw.quantile(0.5), p.raw.quantile(0.99), p.ours.quantile(0.5), p.ours.quantile(0.99),
+		p.ours.quantile(0.5)/p.raw.quantile(0.5), aim)
+}

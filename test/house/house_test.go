@@ -1,0 +1,135 @@
+package house_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/gjyotin305/fastpyrepl"
+
+// libraries may be imported below these packages alone.
+var libraries = map[string][]string{
+	"github.com/docker/":               {"sandbox/docker"},
+	"github.com/containerd/":           {"sandbox/docker"},
+	"github.com/moby/":                 {"sandbox/docker"},
+	"github.com/opencontainers/":       {"sandbox/docker"},
+	"github.com/gofiber/":              {"daemon"},
+	"github.com/valyala/":              {"daemon"},
+	"github.com/spf13/viper":           {"configs"},
+	"github.com/spf13/cobra":           {"cmd/fastpyrepl"},
+	"github.com/go-json-experiment/":   {"sandbox", "daemon"},
+	"github.com/go-viper/mapstructure": {"configs"},
+}
+
+// arrows says what of ours a package, and those below it, may import. The longest name that fits counts.
+var arrows = map[string][]string{
+	"cmd/fastpyrepl":      {"configs", "daemon", "sandbox", "runner-image"},
+	"configs":             {},
+	"daemon":              {"daemon", "sandbox"},
+	"sandbox":             {"sandbox/wire"},
+	"sandbox/wire":        {},
+	"sandbox/docker":      {"sandbox"},
+	"sandbox/sandboxtest": {"sandbox", "sandbox/wire"},
+	"runner-image":        {},
+	"bench":               {"sandbox/wire"},
+	"test":                {},
+}
+
+type listed struct {
+	ImportPath string
+	Doc        string
+	GoFiles    []string
+	Imports    []string
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json", module+"/...")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	var all []listed
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	if len(all) < 5 {
+		t.Fatalf("go list found %d packages", len(all))
+	}
+	return all
+}
+
+// under tells whether path is dir or below it.
+func under(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
+
+func TestHouse_EachLibraryLivesInOnePlace(t *testing.T) {
+	for _, p := range packages(t) {
+		own := strings.TrimPrefix(p.ImportPath, module+"/")
+		for _, imported := range p.Imports {
+			for library, homes := range libraries {
+				atHome := slices.ContainsFunc(homes, func(home string) bool { return under(own, home) })
+				if strings.HasPrefix(imported, library) && !atHome {
+					t.Errorf("%s imports %s, which lives in %v", own, imported, homes)
+				}
+			}
+		}
+	}
+}
+
+func TestHouse_ArrowsPointInward(t *testing.T) {
+	for _, p := range packages(t) {
+		own := strings.TrimPrefix(p.ImportPath, module+"/")
+		rule := ""
+		for name := range arrows {
+			if under(own, name) && len(name) > len(rule) {
+				rule = name
+			}
+		}
+		if rule == "" {
+			t.Errorf("no rule says what %s may import", own)
+			continue
+		}
+		for _, imported := range p.Imports {
+			target, ours := strings.CutPrefix(imported, module+"/")
+			if ours && !slices.ContainsFunc(arrows[rule], func(allowed string) bool { return under(target, allowed) }) {
+				t.Errorf("%s imports %s; it may import %v", own, target, arrows[rule])
+			}
+		}
+	}
+}
+
+func TestHouse_ADialectImportsNoOther(t *testing.T) {
+	dialects := []string{"daemon/rest", "daemon/mcp", "daemon/e2b", "daemon/jupyter", "daemon/playground"}
+	for _, p := range packages(t) {
+		own := strings.TrimPrefix(p.ImportPath, module+"/")
+		for _, dialect := range dialects {
+			for _, other := range dialects {
+				if under(own, dialect) && other != dialect && slices.Contains(p.Imports, module+"/"+other) {
+					t.Errorf("%s imports %s", own, other)
+				}
+			}
+		}
+	}
+}
+
+func TestHouse_EveryPackageHasOneDoc(t *testing.T) {
+	for _, p := range packages(t) {
+		if !slices.Contains(p.GoFiles, "doc.go") || p.Doc == "" {
+			t.Errorf("%s has no doc.go that says what it owns", p.ImportPath)
+		}
+	}
+}
