@@ -62,6 +62,14 @@ func testImage() string {
 	return "fastpyrepl/runner:slim"
 }
 
+// dataImage is one with the data-science set.
+func dataImage() string {
+	if ref := os.Getenv("FASTPYREPL_TEST_DATA_IMAGE"); ref != "" {
+		return ref
+	}
+	return "fastpyrepl/runner:default"
+}
+
 func testConfig() docker.Config {
 	return docker.Config{
 		Owner:          uuid.NewString(),

@@ -19,7 +19,18 @@ const pythonTimeout = 60 * time.Second
 const prelude = `
 import ctypes, errno, os, sys
 libc = ctypes.CDLL(None, use_errno=True)
-def syscall(number, *args):
+numbers = {  # on x86_64 and aarch64
+    "add_key": (248, 217), "bpf": (321, 280), "chroot": (161, 51), "clone": (56, 220), "clone3": (435, 435),
+    "fsopen": (430, 430), "getsid": (124, 156), "inotify_init1": (294, 26), "io_setup": (206, 0),
+    "io_uring_setup": (425, 425), "kcmp": (312, 272), "keyctl": (250, 219), "memfd_secret": (447, 447),
+    "mknodat": (259, 33), "mount": (165, 40), "mount_setattr": (442, 442), "move_mount": (429, 429),
+    "mq_open": (240, 180), "open_by_handle_at": (304, 265), "open_tree": (428, 428),
+    "perf_event_open": (298, 241), "pidfd_getfd": (438, 438), "pivot_root": (155, 41), "prlimit64": (302, 261),
+    "process_vm_readv": (310, 270), "ptrace": (101, 117), "request_key": (249, 218), "setns": (308, 268),
+    "shmget": (29, 194), "umount2": (166, 39), "unshare": (272, 97), "userfaultfd": (323, 282),
+}
+def syscall(name, *args):
+    number = numbers[name][os.uname().machine == "aarch64"]
     ctypes.set_errno(0)
     if libc.syscall(ctypes.c_long(number), *(ctypes.c_long(a) for a in args)) >= 0:
         return "allowed"

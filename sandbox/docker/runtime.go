@@ -33,7 +33,7 @@ type Runtime struct {
 	images map[string]preparedImage // by name; immutable after Prepare
 
 	mu        sync.Mutex
-	instances map[string]*Instance     // by the engine's id; from creation or List until removal is confirmed
+	instances map[string]*Instance // by the engine's id; from creation or List until removal is confirmed
 }
 
 // New connects to the engine and checks that it can confine containers. Where there is none, the error says what to do.
