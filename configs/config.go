@@ -21,6 +21,7 @@ type Server struct {
 	Insecure     bool     `yaml:"insecure"`
 	AllowedHosts []string `yaml:"allowed_hosts" reload:"live"`
 
+	MaxConnections  int  `yaml:"max_connections"`
 	MaxBody         Size `yaml:"max_body"`
 	MaxInflightBody Size `yaml:"max_inflight_body"`
 	MaxHeader       Size `yaml:"max_header"`

@@ -97,6 +97,7 @@ func (s *Server) validate(v *checks) {
 		}
 	}
 	between(v, "server.port", s.Port, 0, 65535)
+	between(v, "server.max_connections", s.MaxConnections, 1, 1<<18)
 	between(v, "server.max_body", s.MaxBody, 1*KiB, 2*GiB-1)
 	between(v, "server.max_inflight_body", s.MaxInflightBody, 1*KiB, 1*TiB)
 	between(v, "server.max_header", s.MaxHeader, 1*KiB, 1*MiB)
