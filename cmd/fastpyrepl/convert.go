@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/gjyotin305/fastpyrepl/configs"
+	"github.com/gjyotin305/fastpyrepl/daemon"
+	"github.com/gjyotin305/fastpyrepl/daemon/rest"
+	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/gjyotin305/fastpyrepl/sandbox/docker"
+)
+
+func sandboxConfig(c *configs.Config) sandbox.Config {
+	return sandbox.Config{
+		Limits: sandbox.Limits{
+			Memory:  int64(c.Limits.Memory),
+			CPUs:    c.Limits.CPUs,
+			Pids:    int64(c.Limits.Pids),
+			WorkDir: int64(c.Limits.WorkDir),
+			Tmp:     int64(c.Limits.Tmp),
+			Shm:     int64(c.Limits.Shm),
+			Inodes:  int64(c.Limits.Inodes),
+			NoFile:  int64(c.Limits.NoFile),
+		},
+		MaxSessions:  c.Sessions.Max,
+		MaxStarting:  c.Sessions.MaxStarting,
+		StartTimeout: c.Sessions.StartTimeout,
+		StopTimeout:  c.Sessions.StopTimeout,
+		Lease:        c.Sessions.OrphanGrace,
+		LostKept:     c.Sessions.LostKept,
+		Execution: sandbox.ExecutionConfig{
+			Timeout:        c.Execution.Timeout,
+			MaxTimeout:     c.Execution.MaxTimeout,
+			Grace:          c.Execution.InterruptGrace,
+			Queue:          c.Execution.Queue,
+			MaxContext:     int64(c.Execution.MaxContext),
+			MaxCode:        int64(c.Execution.MaxCode),
+			MaxStdout:      int64(c.Execution.MaxStdout),
+			MaxStderr:      int64(c.Execution.MaxStderr),
+			MaxDisplay:     int64(c.Execution.MaxDisplay),
+			MaxLocals:      int64(c.Execution.MaxLocals),
+			MaxLocalsValue: int64(c.Execution.MaxLocalsValue),
+		},
+	}
+}
+
+func serverConfig(c *configs.Config) daemon.Config {
+	return daemon.Config{
+		AllowedHosts:    c.Server.AllowedHosts,
+		MaxConnections:  c.Server.MaxConnections,
+		MaxBody:         int64(c.Server.MaxBody),
+		MaxInflightBody: int64(c.Server.MaxInflightBody),
+		MaxHeader:       int(c.Server.MaxHeader),
+		MaxJSONDepth:    c.Server.MaxJSONDepth,
+		MaxJSONKeys:     c.Server.MaxJSONKeys,
+		ReadTimeout:     c.Server.ReadTimeout,
+		WriteTimeout:    c.Server.WriteTimeout,
+		IdleTimeout:     c.Server.IdleTimeout,
+	}
+}
+
+func restLimits(c *configs.Config) rest.Limits {
+	return rest.Limits{
+		MaxCode:    int64(c.Execution.MaxCode),
+		MaxContext: int64(c.Execution.MaxContext),
+		MaxTimeout: c.Execution.MaxTimeout,
+	}
+}
+
+// dockerConfig is what the configuration says of the engine; identity, driver and logger are the caller's to add.
+func dockerConfig(c *configs.Config) (docker.Config, error) {
+	seccomp := configs.Seccomp()
+	if c.Docker.Seccomp != "" {
+		var err error
+		if seccomp, err = readProfile(c.Docker.Seccomp); err != nil {
+			return docker.Config{}, fmt.Errorf("docker.seccomp: %w", err)
+		}
+	}
+	images := make(map[string]docker.Image, len(c.Docker.Images))
+	for name, image := range c.Docker.Images {
+		images[name] = docker.Image{Ref: image.Ref, Variant: variant(image.Ref)}
+	}
+	return docker.Config{
+		Host:           c.Docker.Host,
+		Runtime:        c.Docker.Runtime,
+		UIDFirst:       c.Docker.UIDFirst,
+		UIDCount:       c.Docker.UIDCount,
+		Images:         images,
+		DefaultImage:   c.Docker.DefaultImage,
+		SeccompProfile: seccomp,
+		RequestTimeout: c.Docker.RequestTimeout,
+	}, nil
+}
+
+// maxProfile is the most that a seccomp profile may hold, in bytes.
+const maxProfile = 1 << 20
+
+func readProfile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxProfile+1))
+	if err == nil && len(data) > maxProfile {
+		err = fmt.Errorf("%s is larger than 1MiB, which no profile is", path)
+	}
+	return data, err
+}
+
+// variant is which of our images ref names, "" where it is somebody else's and cannot be built.
+func variant(ref string) string {
+	switch name, ok := strings.CutPrefix(ref, "fastpyrepl/runner:"); {
+	case ok && (name == "default" || name == "slim"):
+		return name
+	}
+	return ""
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/gjyotin305/fastpyrepl/configs"
+)
+
+// reloader keeps a running daemon's configuration up to date with its source.
+type reloader struct {
+	source  configs.Source
+	current *configs.Config
+	apply   func(*configs.Config)
+	log     *slog.Logger
+}
+
+// run reloads whenever the file changed or the process was told to, until ctx ends.
+func (r *reloader) run(ctx context.Context, changed <-chan struct{}, hangup <-chan os.Signal) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		case <-hangup:
+		}
+		r.reload()
+	}
+}
+
+// reload applies what can be applied to a running daemon, and tells what cannot. What is wrong leaves everything as it was.
+func (r *reloader) reload() {
+	next, err := configs.Load(r.source)
+	if err != nil {
+		r.refuse(err)
+		return
+	}
+	merged, live, restart, err := configs.Reload(r.current, next)
+	for _, key := range restart {
+		r.log.Warn("configuration: this key needs a restart", "key", key)
+	}
+	if err != nil {
+		r.refuse(err)
+		return
+	}
+	if len(live) == 0 {
+		r.log.Info("configuration: nothing to apply", "file", r.source.Path)
+		return
+	}
+	r.current = merged
+	r.apply(merged)
+	r.log.Info("configuration: applied", "file", r.source.Path, "keys", strings.Join(live, " "))
+}
+
+func (r *reloader) refuse(err error) {
+	for line := range strings.Lines(err.Error()) {
+		r.log.Error("configuration: not applied, the old one stays", "err", strings.TrimSpace(line))
+	}
+}

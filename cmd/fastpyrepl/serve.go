@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gjyotin305/fastpyrepl/configs"
+	"github.com/gjyotin305/fastpyrepl/daemon"
+	"github.com/gjyotin305/fastpyrepl/daemon/rest"
+	runnerimage "github.com/gjyotin305/fastpyrepl/runner-image"
+	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/gjyotin305/fastpyrepl/sandbox/docker"
+)
+
+func (p *process) serveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve; this is also what happens without a command",
+		Args:  noArgs,
+	}
+	addSettings(cmd.Flags())
+	watch := cmd.Flags().Bool("reload", false, "watch the YAML file and apply it without dropping sessions; SIGHUP does so once")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		src, err := p.source(cmd.Flags())
+		if err != nil {
+			return usageError{err}
+		}
+		return p.serve(cmd.Context(), src, *watch)
+	}
+	return cmd
+}
+
+// serve runs the daemon until ctx ends or a signal says so. A second signal ends the process at once.
+func (p *process) serve(ctx context.Context, src configs.Source, watch bool) error {
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	hangup := make(chan os.Signal, 1)
+	if src.Path != "" {
+		signal.Notify(hangup, syscall.SIGHUP)
+		defer signal.Stop(hangup)
+	} else { // nothing to reload: the terminal went away
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(ctx, signals...)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)()
+
+	cfg, err := configs.Load(src)
+	if err != nil {
+		return usageError{err}
+	}
+	log, level, progress := newLog(p.stderr, cfg.Log)
+	var w *watcher
+	switch {
+	case watch && src.Path == "":
+		log.Warn("--reload: there is no configuration file to watch")
+	case watch:
+		if w, err = newWatcher(src.Path, log); err != nil {
+			return err
+		}
+		defer w.close()
+	}
+	id, err := p.claim(cfg)
+	if err != nil {
+		return err
+	}
+	defer id.release()
+	ln, err := listen(ctx, cfg) // early: a taken port should not be news after an image was built
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	rt, err := p.runtime(ctx, cfg, id, log, progress)
+	if err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped before it served: %w", context.Cause(ctx))
+		}
+		return err
+	}
+	defer rt.Close()
+
+	manager := sandbox.NewManager(rt, sandboxConfig(cfg), log)
+	handler := rest.New(manager, restLimits(cfg))
+	server := daemon.New(serverConfig(cfg), daemon.Deps{Log: log, Routes: handler.Routes()})
+	d := &running{cfg: cfg, log: log, manager: manager, server: server, ln: ln, watcher: w, hangup: hangup}
+	d.reloader = &reloader{source: src, current: cfg, log: log, apply: func(c *configs.Config) {
+		level.Set(logLevel(c.Log))
+		manager.SetConfig(sandboxConfig(c))
+		handler.SetLimits(restLimits(c))
+		server.SetAllowedHosts(c.Server.AllowedHosts)
+	}}
+	return d.run(ctx)
+}
+
+func (p *process) claim(cfg *configs.Config) (*owner, error) {
+	dir, err := p.stateDir(cfg.StateDir)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return claimOwner(dir)
+}
+
+func listen(ctx context.Context, cfg *configs.Config) (net.Listener, error) {
+	address := net.JoinHostPort(cfg.Server.Host, strconv.Itoa(cfg.Server.Port))
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, usageError{fmt.Errorf("server.port: %s is in use: stop what listens there, or choose another with --port", address)}
+	case err != nil:
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	return ln, nil
+}
+
+// runtime connects to the engine and makes the images ready.
+func (p *process) runtime(ctx context.Context, cfg *configs.Config, id *owner, log *slog.Logger, progress io.Writer) (*docker.Runtime, error) {
+	config, err := dockerConfig(cfg)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if config.Host == "" {
+		config.Host = p.getenv("DOCKER_HOST")
+	}
+	config.Owner, config.Log = id.id, log
+	config.Driver, config.DriverHash = runnerimage.DriverFiles(), runnerimage.DriverHash()
+	config.Build = p.buildImage(config.Host)
+	rt, err := docker.New(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if err := rt.Prepare(ctx, progress); err != nil {
+		return nil, errors.Join(err, rt.Close())
+	}
+	return rt, nil
+}
