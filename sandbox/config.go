@@ -14,8 +14,11 @@ type Config struct {
 	// Lease ends a container to which no daemon has spoken for so long; 0 is never. It is fixed when a session starts.
 	Lease time.Duration
 	// LostKept is how long the cause of a session's loss is remembered.
-	LostKept  time.Duration
-	Execution ExecutionConfig
+	LostKept time.Duration
+	// ResultsKept and MaxResults bound how long, and how many bytes of, ended executions can be looked up.
+	ResultsKept time.Duration
+	MaxResults  int64
+	Execution   ExecutionConfig
 }
 
 // ExecutionConfig bounds one execution.

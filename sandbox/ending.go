@@ -63,6 +63,9 @@ func (e *Execution) end(r *Result) {
 	e.result = r
 	e.log.end(Event{Type: EventDone, Result: r})
 	close(e.done)
+	if e.ended != nil {
+		e.ended()
+	}
 }
 
 func (e *Execution) exceptionLine() string {

@@ -22,10 +22,12 @@ const (
 
 // Event is one thing that an execution says. Every dialect is a rendering of these.
 type Event struct {
-	Seq       uint64    `json:"seq"` // from 1, without gaps, within an execution
+	Seq       uint64    `json:"seq"` // from 1, within an execution, or within a session's background
 	Type      EventType `json:"type"`
 	Execution string    `json:"execution_id"`
 	Time      time.Time `json:"time"`
+	// Background marks output that a thread or child process of Execution wrote after its end.
+	Background bool `json:"background,omitzero"`
 
 	ExecutionCount int        `json:"execution_count,omitzero"` // started
 	Text           string     `json:"text,omitempty"`           // stdout, stderr
@@ -52,4 +54,28 @@ type Exception struct {
 type Prompt struct {
 	Prompt   string `json:"prompt"`
 	Password bool   `json:"password"`
+}
+
+// size is about what the values of an event take, in bytes.
+func (ev Event) size() int64 {
+	var n int64
+	if ev.Display != nil {
+		for mime, value := range ev.Display.Data {
+			n += int64(len(mime) + len(value))
+		}
+	}
+	if ev.Exception != nil {
+		for _, line := range ev.Exception.Traceback {
+			n += int64(len(line))
+		}
+	}
+	if ev.Result != nil {
+		n += int64(len(ev.Result.Stdout) + len(ev.Result.Stderr))
+		if ev.Result.Locals != nil {
+			for name, value := range ev.Result.Locals.Values {
+				n += int64(len(name) + len(value))
+			}
+		}
+	}
+	return n
 }

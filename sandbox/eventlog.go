@@ -3,18 +3,22 @@ package sandbox
 import (
 	"context"
 	"iter"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
-// eventLog numbers the events of one execution and gives them to any number of readers. Its size is bounded by the caps
-// on what an execution may say.
+// eventLog numbers events and gives them to any number of readers. What one execution may say is bounded by its caps; a
+// log that goes on for ever has a bound of its own.
 type eventLog struct {
 	execution string
+	maxBytes  int64 // past it the oldest events are dropped; 0 for never
 
 	mu      sync.Mutex
 	entries []entry       // guarded by mu
+	dropped uint64        // guarded by mu: how many events were dropped before entries
+	bytes   int64         // guarded by mu: of text in entries, where maxBytes is set
 	read    uint64        // guarded by mu: the last event that some reader was given
 	ended   bool          // guarded by mu
 	changed chan struct{} // guarded by mu: closed at the next event; nil while nobody waits
@@ -31,7 +35,7 @@ type entry struct {
 func (l *eventLog) appendText(t EventType, decode func(dst []byte) []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n := len(l.entries); n > 0 && l.entries[n-1].Type == t && l.read < uint64(n) {
+	if n := len(l.entries); n > 0 && l.entries[n-1].Type == t && l.read < l.entries[n-1].Seq && l.maxBytes == 0 {
 		last := &l.entries[n-1]
 		last.text = decode(last.text)
 		l.wake()
@@ -46,7 +50,7 @@ func (l *eventLog) appendText(t EventType, decode func(dst []byte) []byte) {
 func (l *eventLog) append(ev Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.add(ev, nil)
+	l.add(ev, []byte(ev.Text))
 }
 
 // end adds the last event. Those after it are dropped.
@@ -62,10 +66,33 @@ func (l *eventLog) add(ev Event, text []byte) {
 	if l.ended {
 		return
 	}
-	ev.Seq = uint64(len(l.entries) + 1)
-	ev.Execution = l.execution
+	ev.Seq = l.dropped + uint64(len(l.entries)) + 1
+	if l.execution != "" {
+		ev.Execution = l.execution
+	}
 	ev.Time = time.Now()
 	l.entries = append(l.entries, entry{Event: ev, text: text})
+	if l.maxBytes > 0 {
+		l.trim(int64(len(text)) + entryOverhead)
+	}
+	l.wake()
+}
+
+// trim needs mu. It makes room after an event of n bytes.
+func (l *eventLog) trim(n int64) {
+	drop := 0
+	for l.bytes += n; l.bytes > l.maxBytes && drop < len(l.entries)-1; drop++ {
+		l.bytes -= int64(len(l.entries[drop].text)) + entryOverhead
+	}
+	l.entries = slices.Delete(l.entries, 0, drop)
+	l.dropped += uint64(drop)
+}
+
+// close ends the log without an event.
+func (l *eventLog) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
 	l.wake()
 }
 
@@ -118,8 +145,8 @@ func (l *eventLog) events(ctx context.Context, after uint64) iter.Seq2[Event, er
 func (l *eventLog) next(after uint64) (batch []Event, ended bool, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := uint64(len(l.entries))
-	for i := min(after, n); i < n; i++ {
+	n := l.dropped + uint64(len(l.entries))
+	for i := min(max(after, l.dropped), n) - l.dropped; i < uint64(len(l.entries)); i++ {
 		ev := l.entries[i].Event
 		ev.Text = string(l.entries[i].text)
 		batch = append(batch, ev)
@@ -130,3 +157,17 @@ func (l *eventLog) next(after uint64) (batch []Event, ended bool, changed <-chan
 	}
 	return batch, l.ended, l.changed
 }
+
+// size is about what the events take, in bytes.
+func (l *eventLog) size() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := int64(len(l.entries)) * entryOverhead
+	for i := range l.entries {
+		n += int64(cap(l.entries[i].text)) + l.entries[i].Event.size()
+	}
+	return n
+}
+
+// entryOverhead is what an event takes beside its text and values, in bytes.
+const entryOverhead = 256

@@ -35,7 +35,8 @@ type Execution struct {
 	exception      *Exception
 	locals         *Locals
 
-	stateLostAt int // guarded by the session's mu
+	stateLostAt int    // guarded by the session's mu
+	ended       func() // called after done; nil for none; immutable once queued
 
 	result *Result // immutable once done is closed
 }
@@ -46,7 +47,7 @@ func newExecution(s *Session, req Request, caps ExecutionConfig) *Execution {
 		session: s,
 		req:     req,
 		timeout: req.Timeout,
-		caps:    caps,
+		caps:    req.caps(caps),
 		turn:    make(chan struct{}),
 		done:    make(chan struct{}),
 		window:  make(chan int64, 1),
@@ -87,6 +88,17 @@ func (e *Execution) Events(ctx context.Context, after uint64) iter.Seq2[Event, e
 // that has ended already is left alone.
 func (e *Execution) Interrupt() error { return e.session.interrupt(e) }
 
+// Input answers the program's input(); nil is the end of file.
+func (e *Execution) Input(text *string) error {
+	if text != nil && int64(len(*text)) > maxInput {
+		return Errorf(CodeInvalid, "the input has %d bytes, at most %d are allowed", len(*text), maxInput)
+	}
+	return e.session.tell(e, wire.Input, wire.Marshal(wire.InputMessage{Text: text}))
+}
+
+// maxInput is the length of one answer to input(), in bytes.
+const maxInput = 1 << 20
+
 // message is the EXECUTE that starts e.
 func (e *Execution) message() wire.ExecuteMessage {
 	m := wire.ExecuteMessage{
@@ -96,6 +108,7 @@ func (e *Execution) message() wire.ExecuteMessage {
 		MaxStdout:  e.caps.MaxStdout,
 		MaxStderr:  e.caps.MaxStderr,
 		MaxDisplay: e.caps.MaxDisplay,
+		Input:      e.req.Interactive,
 	}
 	if e.setup {
 		m.Name = "Setup"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -21,7 +22,9 @@ type Manager struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // starts, removals of lost sessions, the keep-alive
 
-	starting chan struct{} // a slot for every container being started
+	starting   chan struct{} // a slot for every container being started
+	executions *registry
+	repeats    idempotency
 
 	mu       sync.Mutex
 	cfg      Config           // guarded by mu
@@ -36,14 +39,15 @@ type Manager struct {
 func NewManager(rt Runtime, cfg Config, log *slog.Logger) *Manager {
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &Manager{
-		rt:       rt,
-		log:      log,
-		ctx:      ctx,
-		cancel:   cancel,
-		starting: make(chan struct{}, cfg.MaxStarting),
-		cfg:      cfg,
-		sessions: map[Key]*Session{},
-		ending:   map[*Session]Key{},
+		rt:         rt,
+		log:        log,
+		ctx:        ctx,
+		cancel:     cancel,
+		starting:   make(chan struct{}, cfg.MaxStarting),
+		executions: newRegistry(),
+		cfg:        cfg,
+		sessions:   map[Key]*Session{},
+		ending:     map[*Session]Key{},
 	}
 	if cfg.Lease > 0 {
 		m.wg.Go(func() { m.keepAlive(cfg.Lease / 3) })
@@ -65,11 +69,22 @@ func (m *Manager) SetConfig(cfg Config) {
 // It returns an Error with CodeInvalid, CodeNotFound, CodeLost, CodeBusy, CodeCapacity, CodeImage, CodeEngine or
 // CodeClosed, or the cause of ctx; a start that ctx left behind goes on.
 func (m *Manager) Execute(ctx context.Context, key Key, req Request) (*Execution, error) {
+	asked := key
 	if key.ID == "" {
 		key.ID = uuid.NewString()
 	} else if !ValidSessionID(key.ID) {
 		return nil, Errorf(CodeInvalid, "session id must match %s", SessionIDPattern)
 	}
+	if req.IdempotencyKey == "" {
+		return m.execute(ctx, key, req, nil)
+	}
+	return m.repeats.do(ctx, asked, req, func(forget func()) (*Execution, error) {
+		return m.execute(ctx, key, req, forget)
+	})
+}
+
+// execute is Execute for a key that is whole. forget is called when the execution is no longer kept.
+func (m *Manager) execute(ctx context.Context, key Key, req Request, forget func()) (*Execution, error) {
 	for {
 		m.mu.Lock()
 		cfg := m.cfg
@@ -87,6 +102,7 @@ func (m *Manager) Execute(ctx context.Context, key Key, req Request) (*Execution
 			return nil, context.Cause(ctx)
 		}
 		if s.setup != nil && created {
+			m.register(s.setup, forget)
 			return s.setup, nil
 		}
 		if s.setup != nil { // somebody else's; this request may bring a better one
@@ -101,7 +117,11 @@ func (m *Manager) Execute(ctx context.Context, key Key, req Request) (*Execution
 		}
 		e := newExecution(s, first, cfg.Execution)
 		e.created = created
+		m.register(e, forget)
 		err = s.submit(e, cfg.Execution.Queue)
+		if err != nil {
+			m.executions.remove(e)
+		}
 		if ErrorCode(err) == CodeConflict && !created { // it was reset in this moment
 			continue
 		}
@@ -110,6 +130,80 @@ func (m *Manager) Execute(ctx context.Context, key Key, req Request) (*Execution
 		}
 		return e, nil
 	}
+}
+
+// register makes e findable, and bounds how long it stays so after its end.
+func (m *Manager) register(e *Execution, forget func()) {
+	e.ended = func() {
+		m.mu.Lock()
+		cfg := m.cfg
+		m.mu.Unlock()
+		m.executions.keep(e, cfg.MaxResults, cfg.ResultsKept)
+	}
+	m.executions.add(e, forget)
+	select {
+	case <-e.done: // setup code that failed
+		e.ended()
+	default:
+	}
+}
+
+// Execution finds an execution of owner's that runs, or ended and is still kept; else the error has CodeNotFound.
+func (m *Manager) Execution(owner, id string) (*Execution, error) {
+	return m.executions.find(owner, id)
+}
+
+// Interrupt asks the running execution of a session to end, as Execution.Interrupt does. A session in which nothing
+// runs is left alone; an unknown one is CodeNotFound, a lost one CodeLost.
+func (m *Manager) Interrupt(key Key) error {
+	s, err := m.find(key)
+	if err != nil {
+		return err
+	}
+	if e := s.running(); e != nil {
+		return e.Interrupt()
+	}
+	return nil
+}
+
+// Session says how a session is. An unknown one is CodeNotFound, a lost one CodeLost.
+func (m *Manager) Session(key Key) (Info, error) {
+	s, err := m.find(key)
+	if err != nil {
+		return Info{}, err
+	}
+	return s.info(), nil
+}
+
+// Background yields what threads and child processes wrote after the end of the execution they came from, numbered
+// above after, until the session is over or ctx ends. The oldest output is dropped at 256 KiB.
+func (m *Manager) Background(ctx context.Context, key Key, after uint64) (iter.Seq2[Event, error], error) {
+	s, err := m.find(key)
+	if err != nil {
+		return nil, err
+	}
+	return s.background.log.events(ctx, after), nil
+}
+
+// find returns a session that is there.
+func (m *Manager) find(key Key) (*Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s := m.sessions[key]; s != nil {
+		return s, nil
+	}
+	if err := m.lostError(key); err != nil {
+		return nil, err
+	}
+	return nil, Errorf(CodeNotFound, "no session %s", key.ID)
+}
+
+// lostError needs mu.
+func (m *Manager) lostError(key Key) error {
+	if cause, ok := m.lost.get(key, m.cfg.LostKept); ok {
+		return Errorf(CodeLost, "session %s is lost: %s; reset it to use the id again", key.ID, cause)
+	}
+	return nil
 }
 
 // session finds the session of key, or begins to start it.
@@ -122,8 +216,11 @@ func (m *Manager) session(key Key, req Request, cfg Config) (s *Session, created
 	if s := m.sessions[key]; s != nil {
 		return s, false, nil
 	}
-	if cause, ok := m.lost.get(key, cfg.LostKept); ok {
-		return nil, false, Errorf(CodeLost, "session %s is lost: %s; reset it to use the id again", key.ID, cause)
+	if req.Anew {
+		m.lost.drop(key)
+	}
+	if err := m.lostError(key); err != nil {
+		return nil, false, err
 	}
 	if req.NoCreate {
 		return nil, false, Errorf(CodeNotFound, "no session %s", key.ID)

@@ -25,6 +25,8 @@ func testConfig() sandbox.Config {
 		StopTimeout:  10 * time.Second,
 		Lease:        time.Hour,
 		LostKept:     time.Hour,
+		ResultsKept:  time.Hour,
+		MaxResults:   64 << 10,
 		Execution: sandbox.ExecutionConfig{
 			Timeout: 10 * time.Second, MaxTimeout: time.Minute, Grace: time.Second, Queue: 2,
 			MaxContext: 8 << 20, MaxCode: 1 << 10, MaxStdout: 64 << 10, MaxStderr: 64 << 10, MaxDisplay: 1 << 20,
@@ -565,5 +567,196 @@ func TestExecution_EventsAreNumberedAndFollowed(t *testing.T) {
 	}
 	if r := wait(t, e); r.Stdout != "café" {
 		t.Errorf("stdout %q", r.Stdout)
+	}
+}
+
+func TestManager_ResultsAreKeptWithinBounds(t *testing.T) {
+	m, _ := newManager(t, testConfig(), nil)
+	var ids []string
+	for range 20 { // of 4 KiB and more each
+		e, err := m.Execute(t.Context(), key("a"), sandbox.Request{Code: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wait(t, e)
+		ids = append(ids, e.ID())
+	}
+	run(t, m, "a", "y") // the one before is surely counted now
+	if _, err := m.Execution("", ids[0]); sandbox.ErrorCode(err) != sandbox.CodeNotFound {
+		t.Errorf("the oldest: %v, want not found", err)
+	}
+	if e, err := m.Execution("", ids[19]); err != nil || wait(t, e).Stdout != "x" {
+		t.Errorf("the newest: %v", err)
+	}
+	if _, err := m.Execution("somebody else", ids[19]); sandbox.ErrorCode(err) != sandbox.CodeNotFound {
+		t.Errorf("another owner's: %v, want not found", err)
+	}
+}
+
+func TestManager_AnIdempotencyKeyRunsOnce(t *testing.T) {
+	release := make(chan struct{})
+	m, rt := newManager(t, testConfig(), func(c *sandboxtest.Call) { <-release; sandboxtest.Echo(c) })
+	req := sandbox.Request{Code: "x", IdempotencyKey: "k"}
+	var wg sync.WaitGroup
+	ids := make(chan string, 5)
+	for range 5 {
+		wg.Go(func() {
+			e, err := m.Execute(t.Context(), sandbox.Key{}, req)
+			if err != nil {
+				t.Errorf("Execute: %v", err)
+				return
+			}
+			ids <- e.ID()
+		})
+	}
+	wg.Wait()
+	close(release)
+	close(ids)
+	first := <-ids
+	for id := range ids {
+		if id != first {
+			t.Errorf("executions %s and %s", first, id)
+		}
+	}
+	if rt.Started() != 1 {
+		t.Errorf("%d sessions were started", rt.Started())
+	}
+	req.Code = "y"
+	if _, err := m.Execute(t.Context(), sandbox.Key{}, req); sandbox.ErrorCode(err) != sandbox.CodeConflict {
+		t.Errorf("another request under the same key: %v, want conflict", err)
+	}
+	if e, err := m.Execute(t.Context(), sandbox.Key{Owner: "ann"}, req); err != nil || e.ID() == first {
+		t.Errorf("another owner's key: %v", err)
+	}
+}
+
+func TestManager_AnIdempotencyKeyOfARefusedRequestMayBeUsedAgain(t *testing.T) {
+	m, rt := newManager(t, testConfig(), nil)
+	rt.OnStart = func(context.Context, sandbox.Spec) error { return errors.New("no") }
+	req := sandbox.Request{Code: "x", IdempotencyKey: "k"}
+	if _, err := m.Execute(t.Context(), key("a"), req); err == nil {
+		t.Fatal("started")
+	}
+	rt.OnStart = nil
+	e, err := m.Execute(t.Context(), key("a"), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, e)
+}
+
+func TestManager_InterruptReachesTheRunningExecution(t *testing.T) {
+	m, _ := newManager(t, testConfig(), sandboxtest.Script(map[string]func(*sandboxtest.Call){"hang": hang}))
+	if err := m.Interrupt(key("a")); sandbox.ErrorCode(err) != sandbox.CodeNotFound {
+		t.Errorf("unknown session: %v", err)
+	}
+	e, err := m.Execute(t.Context(), key("a"), sandbox.Request{Code: "hang"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ev := range e.Events(t.Context(), 0) {
+		if ev.Type == sandbox.EventStarted {
+			if info, err := m.Session(key("a")); err != nil || info.State != sandbox.StateBusy || info.Running != e.ID() {
+				t.Errorf("got %+v, %v", info, err)
+			}
+			if err := m.Interrupt(key("a")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if r := wait(t, e); r.Outcome != sandbox.OutcomeInterrupted {
+		t.Errorf("got %q", r.Outcome)
+	}
+	if err := m.Interrupt(key("a")); err != nil {
+		t.Errorf("an idle session: %v", err)
+	}
+}
+
+func TestExecution_InputAnswersTheProgram(t *testing.T) {
+	m, _ := newManager(t, testConfig(), func(c *sandboxtest.Call) {
+		c.Send(wire.InputRequest, wire.Marshal(wire.InputRequestMessage{Prompt: "name? "}))
+		if answer := <-c.Input; answer != nil {
+			c.Send(wire.Stdout, []byte(*answer))
+		}
+		c.Done(wire.DoneMessage{Outcome: "ok", StateKept: true})
+	})
+	e, err := m.Execute(t.Context(), key("a"), sandbox.Request{Code: "x", Interactive: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ev := range e.Events(t.Context(), 0) {
+		if ev.Type == sandbox.EventInputRequest {
+			if ev.Prompt.Prompt != "name? " {
+				t.Errorf("prompt %q", ev.Prompt.Prompt)
+			}
+			ann := "ann"
+			if err := e.Input(&ann); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if r := wait(t, e); r.Stdout != "ann" {
+		t.Errorf("stdout %q", r.Stdout)
+	}
+	long := strings.Repeat("x", 1<<20+1)
+	if err := e.Input(&long); sandbox.ErrorCode(err) != sandbox.CodeInvalid {
+		t.Errorf("too long an answer: %v", err)
+	}
+}
+
+func TestManager_RequestsMayLowerTheCaps(t *testing.T) {
+	asked := make(chan wire.ExecuteMessage, 1)
+	m, _ := newManager(t, testConfig(), func(c *sandboxtest.Call) { asked <- c.Message; sandboxtest.Echo(c) })
+	e, err := m.Execute(t.Context(), key("a"), sandbox.Request{Code: "x", MaxStdout: 10, MaxStderr: 11, MaxDisplay: 12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, e)
+	if got := <-asked; got.MaxStdout != 10 || got.MaxStderr != 11 || got.MaxDisplay != 12 {
+		t.Errorf("asked for %+v", got)
+	}
+	if _, err := m.Execute(t.Context(), key("a"), sandbox.Request{MaxStdout: 1 << 30}); sandbox.ErrorCode(err) != sandbox.CodeInvalid {
+		t.Errorf("above the cap: %v", err)
+	}
+}
+
+func TestManager_BackgroundOutputIsMarkedAndBounded(t *testing.T) {
+	var first *sandboxtest.Call
+	m, _ := newManager(t, testConfig(), func(c *sandboxtest.Call) {
+		if first == nil {
+			first = c
+		} else {
+			for range 40 {
+				first.Send(wire.BackgroundStdout, []byte(strings.Repeat("x", 16<<10)))
+			}
+			first.Send(wire.BackgroundStderr, []byte("caf\xc3"))
+			first.Send(wire.BackgroundStderr, []byte("\xa9"))
+		}
+		sandboxtest.Echo(c)
+	})
+	one := run(t, m, "a", "x")
+	if r := run(t, m, "a", "y"); r.Stdout != "y" || r.Stderr != "" {
+		t.Errorf("another cell got the output: %q, %q", r.Stdout, r.Stderr)
+	}
+	events, err := m.Background(t.Context(), key("a"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bytes int
+	var last uint64
+	for ev, err := range events {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ev.Background || ev.Execution != one.ExecutionID || ev.Seq <= last {
+			t.Errorf("event %d: background %t, execution %s", ev.Seq, ev.Background, ev.Execution)
+		}
+		last = ev.Seq
+		if bytes += len(ev.Text); ev.Type == sandbox.EventStderr && ev.Text == "é" {
+			break
+		}
+	}
+	if last != 42 || bytes > 256<<10 {
+		t.Errorf("last event %d with %d bytes kept, want 42 and at most 256 KiB", last, bytes)
 	}
 }

@@ -30,12 +30,22 @@ type Request struct {
 	SetupCode string
 	// NoCreate refuses an unknown session with CodeNotFound instead of creating it.
 	NoCreate bool
+	// Anew lets the id of a lost session be used again, for a new one.
+	Anew bool
 	// Locals asks for variables after Code; nil for none.
 	Locals *LocalsRequest
 	// Timeout bounds Code; 0 is the configured default. More than the ceiling is CodeInvalid.
 	Timeout time.Duration
 	// Stdin is what sys.stdin reads before its end.
 	Stdin string
+	// Interactive makes input() past the end of Stdin an EventInputRequest that waits for Execution.Input, instead of an
+	// EOFError.
+	Interactive bool
+	// MaxStdout, MaxStderr, MaxDisplay and MaxLocals lower the configured caps; 0 keeps them. Bytes.
+	MaxStdout, MaxStderr, MaxDisplay, MaxLocals int64
+	// IdempotencyKey makes a repeated request return the execution that the first one began, while that is kept; "" for
+	// none.
+	IdempotencyKey string
 }
 
 // Blob is a value that is sent beside the code.
@@ -63,5 +73,30 @@ func (r Request) validate(cfg ExecutionConfig) error {
 	case r.Timeout < 0 || r.Timeout > cfg.MaxTimeout:
 		return Errorf(CodeInvalid, "timeout is %s, it must be above 0 and at most %s", r.Timeout, cfg.MaxTimeout)
 	}
+	for name, limit := range map[string][2]int64{
+		"max_stdout":  {r.MaxStdout, cfg.MaxStdout},
+		"max_stderr":  {r.MaxStderr, cfg.MaxStderr},
+		"max_display": {r.MaxDisplay, cfg.MaxDisplay},
+		"max_locals":  {r.MaxLocals, cfg.MaxLocals},
+	} {
+		if limit[0] < 0 || limit[0] > limit[1] {
+			return Errorf(CodeInvalid, "%s is %d bytes, it must be above 0 and at most %d", name, limit[0], limit[1])
+		}
+	}
 	return nil
+}
+
+// caps are the bounds of this request's execution.
+func (r Request) caps(cfg ExecutionConfig) ExecutionConfig {
+	lower := func(limit *int64, to int64) {
+		if to > 0 {
+			*limit = min(*limit, to)
+		}
+	}
+	lower(&cfg.MaxStdout, r.MaxStdout)
+	lower(&cfg.MaxStderr, r.MaxStderr)
+	lower(&cfg.MaxDisplay, r.MaxDisplay)
+	lower(&cfg.MaxLocals, r.MaxLocals)
+	lower(&cfg.MaxLocalsValue, cfg.MaxLocals)
+	return cfg
 }

@@ -30,6 +30,8 @@ type Session struct {
 	cancelStart context.CancelFunc
 	setup       *Execution // of the setup code, when it failed; immutable once started is closed
 
+	background backgroundLog
+
 	wg         sync.WaitGroup // the reader, and a goroutine for every execution
 	removeOnce sync.Once
 	removeErr  error
@@ -48,11 +50,12 @@ type Session struct {
 func newSession(key Key, log *slog.Logger, onLost func(*Session)) *Session {
 	uid := uuid.New()
 	return &Session{
-		key:     key,
-		uid:     uid,
-		log:     log.With("session", uid.String()),
-		started: make(chan struct{}),
-		onLost:  onLost,
+		key:        key,
+		uid:        uid,
+		log:        log.With("session", uid.String()),
+		started:    make(chan struct{}),
+		onLost:     onLost,
+		background: backgroundLog{log: eventLog{maxBytes: maxBackground}},
 	}
 }
 
@@ -187,12 +190,19 @@ func (s *Session) interrupt(e *Execution) error {
 			return nil
 		}
 	}
+	s.mu.Unlock()
+	return s.tell(e, wire.Interrupt, wire.Marshal(wire.InterruptMessage{Reason: string(OutcomeInterrupted)}))
+}
+
+// tell sends a message about e, if it is running.
+func (s *Session) tell(e *Execution, t wire.Type, payload []byte) error {
+	s.mu.Lock()
 	running := len(s.queue) > 0 && s.queue[0] == e && !s.over
 	s.mu.Unlock()
 	if !running {
 		return nil
 	}
-	return s.link.send(wire.Interrupt, e.id, wire.Marshal(wire.InterruptMessage{Reason: string(OutcomeInterrupted)}))
+	return s.link.send(t, e.id, payload)
 }
 
 // read takes all that the container says, until it ends or breaks the protocol. It never stops while the link is open:
@@ -221,7 +231,10 @@ func (s *Session) handle(f wire.Frame) error {
 	case wire.Fault:
 		s.log.Warn("the driver skipped bytes", "message", fmt.Sprintf("%.200q", f.Payload))
 		return nil
-	case wire.Pong, wire.BackgroundStdout, wire.BackgroundStderr:
+	case wire.BackgroundStdout, wire.BackgroundStderr:
+		s.background.add(f)
+		return nil
+	case wire.Pong:
 		return nil
 	}
 	if f.Type < wire.Ready {

@@ -39,6 +39,7 @@ func (s *Session) finish(outcome Outcome, cause string, lost bool) bool {
 	for _, e := range queue {
 		e.abandon(outcome, cause)
 	}
+	s.background.log.close()
 	return true
 }
 

@@ -15,6 +15,8 @@ type Call struct {
 	Context []byte
 	// Interrupted is closed by an INTERRUPT.
 	Interrupted <-chan struct{}
+	// Input receives the answers to INPUT_REQUEST; nil is the end of file.
+	Input <-chan *string
 	// Killed is closed when the instance is destroyed.
 	Killed <-chan struct{}
 
@@ -75,6 +77,7 @@ func (d *driver) serve() {
 	dec := wire.NewDecoder(d.conn)
 	var pending *Call
 	var interrupted chan struct{}
+	var input chan *string
 	var missing int64
 	for {
 		f, err := dec.NextMessage()
@@ -86,7 +89,8 @@ func (d *driver) serve() {
 			d.hello(f)
 		case wire.Execute:
 			interrupted = make(chan struct{})
-			pending = &Call{id: f.Execution, driver: d, Interrupted: interrupted, Killed: d.killed}
+			input = make(chan *string, 1)
+			pending = &Call{id: f.Execution, driver: d, Interrupted: interrupted, Input: input, Killed: d.killed}
 			if wire.Unmarshal(f.Payload, &pending.Message) != nil {
 				return
 			}
@@ -99,6 +103,12 @@ func (d *driver) serve() {
 			pending.Send(wire.WindowGrant, wire.Marshal(wire.WindowMessage{Consumed: int64(len(pending.Context))}))
 		case wire.Interrupt:
 			close(interrupted)
+		case wire.Input:
+			var m wire.InputMessage
+			if wire.Unmarshal(f.Payload, &m) != nil {
+				return
+			}
+			input <- m.Text
 		case wire.Shutdown:
 			return
 		}
