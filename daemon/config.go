@@ -16,7 +16,7 @@ type Config struct {
 	MaxHeader       int   // bytes of request line and headers
 	MaxJSONDepth    int   // objects and arrays in each other
 	MaxJSONKeys     int   // members and elements of one body
-	MaxConnections        int   // connections at once; 0 leaves it to the operating system's limit of open files
+	MaxConnections  int   // connections at once; 0 leaves it to the operating system's limit of open files
 
 	ReadTimeout  time.Duration // for a whole request; its headers must be there in maxHeaderTime
 	WriteTimeout time.Duration // for a whole response

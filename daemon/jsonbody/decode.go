@@ -112,11 +112,15 @@ func lookup(fields []Field, name jsontext.Token) (i int, exact bool) {
 	return -1, false
 }
 
-var errTrailing = errors.New("trailing data")
+// trailing is the error of data behind the value that ends at this offset.
+type trailing int64
+
+func (trailing) Error() string { return "trailing data" }
 
 func atEnd(dec *jsontext.Decoder) error {
+	end := dec.InputOffset()
 	if _, err := dec.ReadToken(); err != io.EOF {
-		return errTrailing
+		return trailing(end)
 	}
 	return nil
 }
@@ -145,9 +149,10 @@ func syntaxError(b []byte, err error) Error {
 	if errors.As(err, &syntax) {
 		offset = min(int(syntax.ByteOffset), len(b))
 	}
+	var rest trailing
 	switch {
-	case errors.Is(err, errTrailing):
-		return invalid(offset, "data after the end of the object")
+	case errors.As(err, &rest):
+		return invalid(int(rest), "data after the end")
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		return invalid(offset, "duplicate name")
 	case errors.Is(err, io.ErrUnexpectedEOF):
