@@ -1,0 +1,173 @@
+"""One cell in the worker, from its EXECUTE to its report."""
+
+from __future__ import annotations
+
+import json
+import marshal
+import os
+import resource
+import sys
+import time
+
+from . import control, system, tracebacks, values, wire
+from .channel import Message
+from .text import to_json, type_name
+
+TYPE_CHECKING = False  # typing is not worth importing for this
+if TYPE_CHECKING:
+    from .worker import Worker
+
+MIN_RECURSION = 200  # frames that this program needs, whatever user code set
+
+
+class Cell:
+    """A cell. Every stage that may run user code is an attempt of the worker's: a failure in one does not spoil the next."""
+
+    def __init__(self, worker: Worker, message: Message) -> None:
+        self._worker = worker
+        self._number = message.number
+        self._pipes = message.fds
+        (self._code, self._name, self._context_kind, self._context_size, self._stdin_size, self._asks, self._locals,
+         self._max_display, self._deadline, self.stale) = marshal.loads(message.body)
+        self._raised = False
+        self._duration = 0.0
+        self._locals_left_out = 0
+        self._cpu = _cpu_time()
+
+    def run(self) -> None:
+        """Runs it, and sends all that it has to say but the report."""
+        worker = self._worker
+        attempt = worker.attempt
+        worker.output.begin(*self._pipes)
+        worker.display.begin(self._max_display, self._deadline)
+        _, error = attempt(self._receive)
+        value = None
+        if error is None:
+            started = time.perf_counter()
+            value, error = attempt(self._run)
+            self._duration = time.perf_counter() - started
+        _stop_tracing()
+        if worker.forked():
+            self._leave_child(error)
+        if error is not None:
+            self._fail(error)
+        elif value is not None:
+            attempt(worker.display.result, value)
+        del value, error
+        if worker.display.has_figures():
+            _, error = attempt(worker.display.figures)
+            if error is not None and not self._raised:
+                self._fail(error)
+            del error
+        if self._locals is not None:
+            attempt(self._tell_locals)
+        worker.output.end()
+
+    def end(self) -> None:
+        """Sends the report. It may be sent twice: the supervisor takes the first of this number."""
+        left_out = self._worker.display.left_out
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+        report = control.REPORT.pack(self._raised, self._duration, _cpu_time() - self._cpu, peak, self._locals_left_out,
+                                     left_out[wire.DISPLAY], left_out[wire.RESULT])
+        self._worker.say(control.DONE, report, self._number)
+        system.reset_peak()
+
+    def _receive(self) -> None:
+        """Takes the context and the stdin that follow the EXECUTE."""
+        size = self._context_size + self._stdin_size
+        received = bytearray()
+        while len(received) < size:
+            message = self._worker.channel.receive()
+            if message.kind == control.BLOB:
+                received += message.body
+            else:
+                self._worker.between(message)
+        if self._context_kind:
+            view = memoryview(received)[: self._context_size]
+            text = str(view, "utf-8")
+            self._worker.interpreter.namespace["context"] = text if self._context_kind == "text" else json.loads(text)
+        self._worker.input.begin(bytes(received[self._context_size :]), self._asks)
+
+    def _run(self) -> object:
+        try:
+            return self._worker.interpreter.run(self._code, self._name)
+        finally:
+            _stop_tracing()
+            self._worker.output.flush()
+            system.flush_c_streams()
+
+    def _fail(self, error: BaseException) -> None:
+        """Reports what ended the code. An exit without a code is no failure."""
+        self._raised = True
+        report, failure = self._worker.attempt(self._describe, error)
+        if failure is not None:
+            name = type_name(error)
+            report = name, "", f"{name}\n", f"{name}: its traceback could not be formatted ({type_name(failure)})\n"
+        if report is None:
+            self._raised = False
+            return
+        name, message, traceback, shown = report
+        _write_all(2, shown.encode("utf-8", "backslashreplace"))
+        self._worker.say(wire.ERROR, to_json({"type": name, "message": message, "traceback": traceback.splitlines()}))
+
+    def _describe(self, error: BaseException) -> tuple[str, str, str, str] | None:
+        """Returns the exception's type, message and traceback, and what stderr shows of it; None for a plain exit."""
+        name, message = type_name(error), tracebacks.message(error)
+        if not isinstance(error, SystemExit):
+            text = tracebacks.render(error, self._worker.interpreter.awaited)
+            return name, message, text, text
+        code = error.code
+        if code is None or (isinstance(code, int) and code == 0):
+            return None
+        line = f"{name}: {message}\n"
+        return name, message, line, "" if isinstance(code, int) else message + "\n"
+
+    def _tell_locals(self) -> None:
+        keys, max_value, max_total = self._locals
+        worker = self._worker
+        worker.memory.tighten(max_value)
+        try:
+            payload, self._locals_left_out = values.locals_message(worker.interpreter.namespace, keys, max_value, max_total, self._deadline)
+        finally:
+            worker.memory.relax()
+        worker.say(wire.LOCALS, payload)
+
+    def _leave_child(self, error: BaseException | None) -> None:
+        """Ends a process that the code forked and that returned from it: it answers nothing and runs no other cell."""
+        status = 0
+        try:
+            if error is not None:
+                report = self._describe(error)
+                if report is not None:
+                    status = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
+                    _write_all(2, report[3].encode("utf-8", "backslashreplace"))
+        finally:
+            os._exit(status & 0xFF)
+
+
+def _stop_tracing() -> None:
+    """Takes user code's trace functions off, and its limits away, from the driver's own."""
+    while True:
+        try:
+            sys.setprofile(None)
+            sys.settrace(None)
+            break
+        except BaseException:
+            continue  # a profile function that raises is called once
+    if sys.getrecursionlimit() < MIN_RECURSION:
+        sys.setrecursionlimit(1000)
+
+
+def _cpu_time() -> float:
+    """Returns the CPU time of this process and of its children that ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(fd, view) :]
+        except OSError:
+            return  # user code closed it

@@ -1,0 +1,68 @@
+"""display(), results and figures: what a cell shows beside text."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+
+from . import figures, mime, wire
+from .mime import Bundle
+
+TYPE_CHECKING = False  # typing is not worth importing for this
+if TYPE_CHECKING:
+    from .worker import Worker
+
+
+class Display:
+    """Sends values to the daemon, within the bytes that the execution allows for all of them."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._left = 0  # bytes
+        self._deadline = 0.0
+        self.left_out = {wire.DISPLAY: 0, wire.RESULT: 0}  # bytes
+
+    def install(self) -> None:
+        """Makes display a builtin: cells use it without an import."""
+        self.display.__func__.__qualname__ = "display"
+        builtins.display = self.display
+
+    def begin(self, limit: int, deadline: float) -> None:
+        """Begins a cell."""
+        self._left, self._deadline = limit, deadline
+        self.left_out = dict.fromkeys(self.left_out, 0)
+
+    def display(self, *objects: object, metadata: object = None, raw: bool = False, **_: object) -> None:
+        """Show objects in every form they have (_repr_html_, _repr_png_, ...). raw=True takes dicts of MIME type to data."""
+        for value in objects:
+            if self._worker.forked():
+                print(repr(value))
+                continue
+            bundle = mime.raw(value, metadata, self._limit()) if raw else mime.of(value, self._limit(), self._deadline)
+            self._show(wire.DISPLAY, bundle)
+
+    def result(self, value: object) -> None:
+        """Shows the value of a cell's last expression."""
+        bundle = mime.of(value, self._limit(), self._deadline)
+        figures.forget(value)
+        self._show(wire.RESULT, bundle)
+
+    def figures(self) -> None:
+        """Shows the open figures of matplotlib, and closes them."""
+        if not self._worker.forked():
+            figures.flush(lambda bundle: self._show(wire.DISPLAY, bundle), self._limit)
+
+    def has_figures(self) -> bool:
+        return "matplotlib.pyplot" in sys.modules
+
+    def _limit(self) -> int:
+        return min(self._left, wire.MAX_MESSAGE)
+
+    def _show(self, kind: int, bundle: Bundle) -> None:
+        payload = bundle.payload()
+        self.left_out[kind] += bundle.left_out
+        if bundle.empty() or len(payload) > self._left:
+            return
+        self._left -= len(payload)
+        # A display waits until the supervisor has read the text before it. Nothing is written after a result.
+        self._worker.say(kind, payload, wait=kind == wire.DISPLAY)

@@ -1,0 +1,40 @@
+"""matplotlib without a screen: figures become displays."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+
+from . import mime
+
+
+def png(figure: object) -> bytes:
+    """Returns the figure as a notebook shows it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", bbox_inches="tight")
+    return buffer.getvalue()
+
+
+def flush(show: Callable[[mime.Bundle], None], limit: Callable[[], int]) -> None:
+    """Shows every open figure of pyplot's, and closes them all."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is None:
+        return
+    try:
+        for number in pyplot.get_fignums():
+            figure = pyplot.figure(number)
+            bundle = mime.Bundle(limit())
+            bundle.add("image/png", png(figure))
+            bundle.add("text/plain", repr(figure))
+            show(bundle)
+    finally:
+        pyplot.close("all")
+
+
+def forget(value: object) -> None:
+    """Closes a figure that is shown as a result, lest it be shown again."""
+    module = sys.modules.get("matplotlib.figure")
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None and module is not None and isinstance(value, module.Figure):
+        pyplot.close(value)

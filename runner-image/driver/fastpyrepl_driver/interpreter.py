@@ -1,0 +1,151 @@
+"""The namespace of a session, and running code in it."""
+
+from __future__ import annotations
+
+import __future__
+import _ast
+import builtins
+import linecache
+import os
+import re
+import sys
+import types
+from collections import deque
+
+MAX_SOURCES = 1000  # cells whose source lines tracebacks can show
+MAX_SOURCE_TEXT = 8 << 20  # characters of them
+
+_ONLY_AST = 0x400
+_TOP_LEVEL_AWAIT = 0x2000
+_CO_COROUTINE = 0x80
+_FUTURES = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names} - {0x10, 0})  # 0x10 is CO_NESTED
+_NOT_PYTHON = re.compile(r"([%!])\1?\s*([A-Za-z_]\w*)?")
+
+
+class Exit:
+    """exit and quit: they end the cell. The session stays."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return f"{self._name}() ends the cell; the session and its variables stay"
+
+    def __call__(self, code: object = None) -> None:
+        raise SystemExit(code)
+
+
+class Interpreter:
+    """Runs cells one after the other in a fresh __main__."""
+
+    def __init__(self) -> None:
+        main = types.ModuleType("__main__")
+        main.__builtins__ = builtins
+        sys.modules["__main__"] = main
+        self.namespace = main.__dict__
+        self.awaited = False  # the last cell ran in the event loop
+        self._futures = 0  # compiler flags of every "from __future__" so far
+        self._loop = None
+        self._sources: deque[tuple[str, int]] = deque()
+        self._source_text = 0
+        builtins.exit, builtins.quit = Exit("exit"), Exit("quit")
+
+    def run(self, source: str, name: str) -> object:
+        """Runs source. Returns the value of its last expression, None when there is none or a semicolon follows it."""
+        self.awaited = False
+        self._remember(source, name)
+        _forget_directory()
+        try:
+            tree = compile(source, name, "exec", _ONLY_AST | _TOP_LEVEL_AWAIT | self._futures, dont_inherit=True)
+        except SyntaxError as error:
+            _explain(error)
+            raise
+        last = tree.body.pop() if tree.body and type(tree.body[-1]) is _ast.Expr else None
+        statements = self._compile(tree, name, "exec") if tree.body else None
+        expression = None
+        if last is not None:
+            expression = self._compile(_ast.Expression(last.value), name, "eval")
+        del tree
+        if statements is not None:
+            self._run(statements)
+        if expression is None:
+            return None
+        value = self._run(expression)
+        return None if value is None or _silenced(source, last) else value
+
+    def _compile(self, tree: object, name: str, mode: str) -> types.CodeType:
+        code = compile(tree, name, mode, _TOP_LEVEL_AWAIT | self._futures, dont_inherit=True)
+        self._futures |= code.co_flags & _FUTURES
+        return code
+
+    def _run(self, code: types.CodeType) -> object:
+        if code.co_flags & _CO_COROUTINE:
+            return self._await(code)
+        return eval(code, self.namespace)
+
+    def _await(self, code: types.CodeType) -> object:
+        """Runs code with a top-level await in the session's event loop, whose tasks rest between such cells."""
+        import asyncio
+
+        self.awaited = True
+        if self._loop is None or self._loop.is_closed() or self._loop.is_running():
+            self._loop = asyncio.new_event_loop()
+        loop = self._loop
+        asyncio.set_event_loop(loop)
+        task = loop.create_task(eval(code, self.namespace))
+        try:
+            return loop.run_until_complete(task)
+        except BaseException:
+            if not task.done():  # interrupted: the code gets to know as any cancelled task does
+                task.cancel()
+                try:
+                    loop.run_until_complete(task)
+                except asyncio.CancelledError:
+                    pass
+            raise
+
+    def _remember(self, source: str, name: str) -> None:
+        """Lets tracebacks, inspect and warnings show the lines of source."""
+        linecache.cache[name] = len(source), None, source.splitlines(True), name
+        self._sources.append((name, len(source)))
+        self._source_text += len(source)
+        while len(self._sources) > MAX_SOURCES or (self._source_text > MAX_SOURCE_TEXT and len(self._sources) > 1):
+            oldest, size = self._sources.popleft()
+            self._source_text -= size
+            if oldest != name:
+                linecache.cache.pop(oldest, None)
+
+
+def _forget_directory() -> None:
+    """Lets import see a module that was written to the working directory a moment ago."""
+    try:
+        finder = sys.path_importer_cache.get(os.getcwd())
+    except OSError:
+        return
+    if finder is not None:
+        finder.invalidate_caches()
+
+
+def _silenced(source: str, last: object) -> bool:
+    """Tells whether a semicolon follows the last expression."""
+    line = _line(source, last.end_lineno)
+    return line.encode()[last.end_col_offset :].lstrip().startswith(b";")
+
+
+def _line(source: str, number: int) -> str:
+    """Returns a line as the compiler counts them: only at newlines."""
+    return source.replace("\r\n", "\n").replace("\r", "\n").split("\n")[number - 1]
+
+
+def _explain(error: SyntaxError) -> None:
+    """Says in the message what a line of IPython's is, and what to do instead."""
+    text = error.text
+    if not isinstance(text, str) or not (match := _NOT_PYTHON.match(text.lstrip())):
+        return
+    mark, word = match[1], match[2] or ""
+    if mark == "%":
+        error.msg = f"'%{word}' is a magic command of IPython, this is plain Python"
+    else:
+        error.msg = f"'!{word}' is a shell command of IPython, this is plain Python: use subprocess.run"
+    if word in ("pip", "conda", "mamba") or f"{word} " == "python " and "pip" in text:
+        error.msg += ", and packages cannot be installed: there is no network"

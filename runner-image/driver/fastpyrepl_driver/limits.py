@@ -1,0 +1,80 @@
+"""Bounds on user code that the driver calls: a repr that does not end, a JSON encoding that does not fit."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+
+import _signal
+
+# Memory of the container that the worker leaves to the supervisor, to child processes and to the page tables.
+_RESERVE = 24 << 20  # bytes
+_HEADROOM = 64 << 20  # bytes that formatting values may take
+
+_armed = False
+
+
+class Expired(BaseException):
+    """Code of the user took longer than it was given."""
+
+
+def within(seconds: float, function: Callable[..., object], *args: object) -> object:
+    """Calls function, and raises Expired in it when it takes longer. For the main thread. A timer of the user's is kept."""
+    global _armed
+    seconds = max(seconds, 0.001)
+    handler = _signal.signal(_signal.SIGALRM, _expire)
+    started = time.monotonic()
+    before = _signal.setitimer(_signal.ITIMER_REAL, seconds, 0.1)  # again, should the code catch what it raises
+    try:
+        try:
+            _armed = True
+            return function(*args)
+        finally:
+            _armed = False
+    finally:
+        _armed = False  # also when it expired between the two
+        left = max(before[0] - (time.monotonic() - started), 0.000001) if before[0] else 0.0
+        _signal.setitimer(_signal.ITIMER_REAL, left, before[1])
+        _signal.signal(_signal.SIGALRM, _signal.SIG_DFL if handler is None else handler)
+
+
+def _expire(*_: object) -> None:
+    if _armed:
+        raise Expired
+
+
+class Memory:
+    """Keeps this process a little below the container's limit, so that what is too large is a MemoryError and not its end."""
+
+    def __init__(self) -> None:
+        self._limit = resource.RLIM_INFINITY
+
+    def set(self, container: int) -> None:
+        """Follows the container's memory limit; 0 is unknown."""
+        if container:
+            self._limit = max(container - max(_RESERVE, container // 16), container // 2)
+        else:
+            self._limit = resource.RLIM_INFINITY
+        self._apply(self._limit)
+
+    def tighten(self, size: int) -> None:
+        """Leaves room for formatting values of so many bytes, and not much more. Undone by relax."""
+        if self._limit != resource.RLIM_INFINITY:
+            with open("/proc/self/statm", "rb") as file:
+                used = int(file.read().split()[5]) * resource.getpagesize()
+            self._apply(min(self._limit, used + _HEADROOM + 8 * size))
+
+    def relax(self) -> None:
+        """Undoes tighten."""
+        if self._limit != resource.RLIM_INFINITY:
+            self._apply(self._limit)
+
+    def _apply(self, soft: int) -> None:
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        if hard != resource.RLIM_INFINITY and (soft == resource.RLIM_INFINITY or soft > hard):
+            soft = hard
+        try:
+            resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+        except (OSError, ValueError):
+            pass  # user code lowered the hard limit; the container's limit stands

@@ -1,0 +1,175 @@
+"""Values in the forms that a notebook shows them in."""
+
+from __future__ import annotations
+
+import base64
+import sys
+import time
+
+from .limits import within
+from .text import to_json, wellformed
+from .values import Inexact, encode, represent
+
+MAX_PLAIN = 1 << 20  # characters of text/plain
+MAX_FORM_SECONDS = 5.0
+TABLE = "application/vnd.fastpyrepl.table+json"
+MAX_ROWS, MAX_COLUMNS, MAX_CELL = 200, 50, 1 << 10  # bytes
+
+_METHODS = {
+    "_repr_html_": "text/html",
+    "_repr_markdown_": "text/markdown",
+    "_repr_latex_": "text/latex",
+    "_repr_svg_": "image/svg+xml",
+    "_repr_png_": "image/png",
+    "_repr_jpeg_": "image/jpeg",
+    "_repr_json_": "application/json",
+    "_repr_javascript_": "application/javascript",
+}
+
+
+class Bundle:
+    """A value's forms as encoded JSON, and how many bytes of them were left out."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._data: dict[str, bytes] = {}
+        self._metadata: dict[str, bytes] = {}
+        self.left_out = 0
+
+    def add(self, mime: str, value: object, metadata: object = None) -> None:
+        """Adds a form: text, bytes or what JSON can say. What is none of these is left out."""
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            value = base64.b64encode(value).decode()
+        elif isinstance(value, str):
+            value = wellformed(str.__str__(value))
+        try:
+            self._data[wellformed(mime)] = encode(value, self._limit)
+        except Inexact:
+            self.left_out += len(value) if isinstance(value, str) else 0
+            return
+        if metadata is not None:
+            try:
+                self._metadata[mime] = encode(metadata, self._limit)
+            except Inexact:
+                pass
+
+    def payload(self) -> bytes:
+        """Returns the payload of DISPLAY or RESULT; it leaves out the largest forms until the rest fits."""
+        while True:
+            payload = b'{"data":' + _object(self._data) + b',"metadata":' + _object(self._metadata) + b"}"
+            if len(payload) <= self._limit or not self._data:
+                return payload
+            largest = max(self._data, key=lambda mime: len(self._data[mime]))
+            self.left_out += len(self._data.pop(largest))
+            self._metadata.pop(largest, None)
+
+    def empty(self) -> bool:
+        return not self._data
+
+
+def _object(encoded: dict[str, bytes]) -> bytes:
+    return b"{" + b",".join(to_json(key) + b":" + value for key, value in encoded.items()) + b"}"
+
+
+def of(value: object, limit: int, deadline: float) -> Bundle:
+    """Returns value in every form that it has; text/plain always, as far as the limit goes."""
+    bundle = Bundle(limit)
+    until = time.monotonic() + min(MAX_FORM_SECONDS, max(0.0, deadline - time.monotonic()) / 4)
+    own = _call(value, "_repr_mimebundle_", until)
+    if own is not None:
+        data, metadata = own if isinstance(own, tuple) and len(own) == 2 else (own, None)
+        _add_all(bundle, data, metadata)
+    if not isinstance(value, type):
+        for method, mime in _METHODS.items():
+            if (form := _call(value, method, until)) is not None:
+                form, metadata = form if isinstance(form, tuple) and len(form) == 2 else (form, None)
+                bundle.add(mime, form, metadata)
+        _add_special(bundle, value, until)
+    plain = represent(value, min(MAX_PLAIN, max(limit - 100, 0) // 2), max(until - time.monotonic(), 0.1))
+    bundle.add("text/plain", plain)
+    return bundle
+
+
+def raw(data: object, metadata: object, limit: int) -> Bundle:
+    """Returns what user code made itself."""
+    bundle = Bundle(limit)
+    _add_all(bundle, data, metadata)
+    return bundle
+
+
+def _add_all(bundle: Bundle, data: object, metadata: object) -> None:
+    if not isinstance(data, dict):
+        return
+    for mime, form in list(dict.items(data)):
+        if isinstance(mime, str) and form is not None:
+            bundle.add(mime, form, metadata.get(mime) if isinstance(metadata, dict) else None)
+
+
+def _call(value: object, method: str, until: float) -> object:
+    """Returns what a method of the value's class returns; None when it has none, or it fails.
+
+    Looking at the class leaves out objects that have an attribute of any name.
+    """
+    if isinstance(value, type) or not hasattr(type(value), method):
+        return None
+    try:
+        return within(until - time.monotonic(), getattr(value, method))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return None
+
+
+def _add_special(bundle: Bundle, value: object, until: float) -> None:
+    """Adds the forms that a library leaves to notebooks."""
+    kind = type(value)
+    module = kind.__module__ if isinstance(kind.__module__, str) else ""
+    for prefix, make in (("pandas.", _table), ("matplotlib.", _figure)):
+        if module.startswith(prefix):
+            try:
+                form = within(until - time.monotonic(), make, value)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
+                continue
+            if form is not None:
+                bundle.add(*form)
+
+
+def _table(value: object) -> tuple[str, object] | None:
+    """Returns the first rows of a DataFrame."""
+    pandas = sys.modules["pandas"]
+    if not isinstance(value, pandas.DataFrame):
+        return None
+    part = value.iloc[:MAX_ROWS, :MAX_COLUMNS]
+    return TABLE, {
+        "columns": [str(column) for column in part.columns],
+        "rows": [[_table_cell(item) for item in row] for row in part.astype(object).itertuples(index=False, name=None)],
+        "total_rows": len(value),
+        "total_columns": len(value.columns),
+    }
+
+
+def _table_cell(value: object) -> object:
+    if type(value) in (str, int, float, bool, type(None)):
+        try:
+            encode(value, MAX_CELL)
+            return value
+        except Inexact:
+            pass
+    missing = sys.modules["pandas"].isna(value)
+    return None if missing is True else represent_text(value)
+
+
+def represent_text(value: object) -> str:
+    """Returns str(value), bounded."""
+    return wellformed(str(value)[:MAX_CELL])
+
+
+def _figure(value: object) -> tuple[str, object] | None:
+    figure = sys.modules.get("matplotlib.figure")
+    if figure is None or not isinstance(value, figure.Figure):
+        return None
+    from . import figures
+
+    return "image/png", figures.png(value)

@@ -1,0 +1,194 @@
+"""The sys.stdout, sys.stderr and sys.stdin of cells."""
+
+from __future__ import annotations
+
+import _thread
+import builtins
+import io
+import os
+import sys
+from collections.abc import Callable
+
+from . import system
+
+_builtin_input = builtins.input
+
+
+class Output:
+    """Keeps sys.stdout and sys.stderr of the current cell's pipes, and lets threads of earlier cells write to their own cell's.
+
+    Writes go through at once, so that text and what C code or child processes write stay in order. As long as no thread was
+    left by an earlier cell the streams are plain C objects; they stay the same from cell to cell, for whoever keeps them
+    (logging handlers do) means "where output goes now".
+    """
+
+    def __init__(self) -> None:
+        self._owners: dict[int, tuple[int, int]] = {}  # ident of a thread of an earlier cell -> its cell's stdout, stderr
+        self._plain = [_Stream(fd, lambda fd: io.FileIO(fd, "wb", closefd=False)) for fd in (1, 2)]
+        self._routed = [_Stream(fd, lambda fd: _Router(fd, self._owners)) for fd in (1, 2)]
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = [stream.text() for stream in self._plain]
+
+    def begin(self, stdout: int, stderr: int) -> None:
+        """Begins a cell with its own pipes, of which it takes the descriptors over."""
+        self._prune()
+        for target, fd in ((1, stdout), (2, stderr)):
+            os.dup2(fd, target)
+            os.close(fd)
+        streams = self._routed if self._owners else self._plain
+        sys.stdout, sys.stderr = streams[0].text(), streams[1].text()
+
+    def flush(self) -> None:
+        """Writes out what user code's own streams hold back. The cell's are never behind."""
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except Exception:
+                pass  # replaced, closed, or hostile
+
+    def end(self) -> None:
+        """Ends a cell: threads that it leaves behind keep writing to its pipes."""
+        if not _thread._count():
+            return
+        mine = _thread.get_ident()
+        left = [ident for ident in sys._current_frames() if ident != mine and ident not in self._owners]
+        if left:
+            pipes = system.duplicate_high(1), system.duplicate_high(2)
+            self._owners.update(dict.fromkeys(left, pipes))
+
+    def _prune(self) -> None:
+        if not self._owners:
+            return
+        alive = sys._current_frames()
+        kept = {ident: pipes for ident, pipes in self._owners.items() if ident in alive}
+        for pipes in set(self._owners.values()) - set(kept.values()):
+            for fd in pipes:
+                try:
+                    os.close(fd)
+                except OSError:
+                    pass  # user code closed it
+        self._owners.clear()
+        self._owners.update(kept)
+
+
+class _Stream:
+    """Makes a text stream over a descriptor, anew when user code has closed the last."""
+
+    def __init__(self, fd: int, raw: Callable[[int], io.RawIOBase]) -> None:
+        self._fd, self._raw = fd, raw
+        self._text: io.TextIOWrapper | None = None
+
+    def text(self) -> io.TextIOWrapper:
+        if self._text is None or self._broken():
+            raw = self._raw(self._fd)
+            raw.name = "<stdout>" if self._fd == 1 else "<stderr>"
+            errors = "surrogateescape" if self._fd == 1 else "backslashreplace"  # as Python does in a C or UTF-8 locale
+            self._text = io.TextIOWrapper(raw, "utf-8", errors, newline="\n", write_through=True)
+            self._text.mode = "w"
+        return self._text
+
+    def _broken(self) -> bool:
+        try:
+            return self._text.closed or not self._text.write_through or self._text.encoding != "utf-8"
+        except ValueError:  # detached
+            return True
+
+
+class _Router(io.RawIOBase):
+    """Writes to the pipe of the cell that the writing thread belongs to."""
+
+    name = ""
+
+    def __init__(self, fd: int, owners: dict[int, tuple[int, int]]) -> None:
+        self._fd, self._owners = fd, owners
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def write(self, data: bytes) -> int:
+        pipes = self._owners.get(_thread.get_ident())
+        return os.write(self._fd if pipes is None else pipes[self._fd - 1], data)
+
+
+class Input:
+    """What sys.stdin and input() read: the bytes that came with the execution, then lines that are asked for, or nothing."""
+
+    def __init__(self, ask: Callable[[str, bool], str | None]) -> None:
+        self._ask = ask  # a prompt, and whether to hide the answer -> a line, None at the end
+        self._asks = False
+        self._prompt: tuple[str, bool] | None = None  # of the input() that waits
+        self._rest = memoryview(b"")
+        self._used = False
+        self._text = self._open()
+
+    def begin(self, blob: bytes, asks: bool) -> None:
+        """Begins a cell. Past the end of blob it asks, if it may."""
+        if self._used or self._text.closed:
+            self._text = self._open()  # what was read ahead is the last cell's
+        self._rest, self._asks, self._prompt = memoryview(blob), asks, None
+        sys.stdin = self._text
+
+    def input(self, prompt: object = "", /) -> str:
+        """Read a line from standard input, without its line end. Raises EOFError at the end of input."""
+        return self._line(str(prompt), False)
+
+    def getpass(self, prompt: object = "Password: ", stream: object = None, **_: object) -> str:
+        """Read a line like input, and ask whoever answers to hide it."""
+        return self._line(str(prompt), True)
+
+    def _line(self, prompt: str, hidden: bool) -> str:
+        if sys.stdin is not self._text:
+            return _builtin_input(prompt)
+        self._prompt = (prompt, hidden) if self._asks else None
+        if not self._asks:
+            _show(prompt)
+        line = self._text.readline()
+        if self._prompt is not None:  # the line was there, nobody was asked
+            self._prompt = None
+            _show(prompt)
+        if not line:
+            raise EOFError("EOF when reading a line")
+        return line[:-1] if line.endswith("\n") else line
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Reads what is there, or asks."""
+        self._used = True
+        if not self._rest and self._asks:
+            (prompt, hidden), self._prompt = self._prompt or ("", False), None
+            line = self._ask(prompt, hidden)
+            if line is not None:
+                self._rest = memoryview(line.encode("utf-8", "surrogateescape") + b"\n")
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+    def _open(self) -> io.TextIOWrapper:
+        self._used = False
+        text = io.TextIOWrapper(io.BufferedReader(_Reader(self.read_into)), "utf-8", "surrogateescape")
+        text.mode = "r"
+        return text
+
+
+class _Reader(io.RawIOBase):
+    name = "<stdin>"
+
+    def __init__(self, read: Callable[[memoryview], int]) -> None:
+        self._read = read
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 0  # /dev/null, for child processes
+
+    def readinto(self, buffer: memoryview) -> int:
+        return self._read(buffer)
+
+
+def _show(prompt: str) -> None:
+    if prompt:
+        sys.stdout.write(prompt)
+        sys.stdout.flush()

@@ -1,0 +1,180 @@
+"""Frames between the daemon and the supervisor.
+
+sandbox/wire/PROTOCOL.md is the authority, sandbox/wire/testdata holds the vectors that this module and the Go one share.
+"""
+
+from __future__ import annotations
+
+import struct
+from zlib import crc32
+
+VERSION = 1
+MAGIC = b"FPY1"
+HEADER_SIZE = 40  # bytes
+MAX_PAYLOAD = 64 << 10  # bytes of one frame's payload
+MAX_MESSAGE = 16 << 20  # bytes of a JSON message joined from frames
+WINDOW = 1 << 20  # bytes of blobs under way without a grant
+MORE = 1  # flag: the message goes on in the next frame of the same type and execution
+NO_EXECUTION = bytes(16)
+
+HELLO, EXECUTE, DATA, INTERRUPT, INPUT, PING, LIMITS, SHUTDOWN = range(0x01, 0x09)
+(READY, STDOUT, STDERR, DISPLAY, RESULT, ERROR, LOCALS, INPUT_REQUEST, DONE, REJECT, WINDOW_GRANT, PONG, STATE,
+ BACKGROUND_STDOUT, BACKGROUND_STDERR, FAULT) = range(0x81, 0x91)
+
+FROM_DAEMON = frozenset(range(HELLO, SHUTDOWN + 1))
+FROM_DRIVER = frozenset(range(READY, FAULT + 1))
+STREAMS = frozenset((DATA, STDOUT, STDERR, BACKGROUND_STDOUT, BACKGROUND_STDERR))  # every frame stands alone
+
+_HEADER = struct.Struct(">4sBBHII16sII")
+_CHECKED = struct.Struct(">BBHII16sI")  # bytes 4..35, which the checksum covers
+
+
+class BadFrame(Exception):
+    """Bytes that are not a frame. Its text is one of magic, flags, reserved, length, checksum, type, message."""
+
+
+class Frame:
+    """One frame or, from a Decoder, one message."""
+
+    __slots__ = ("type", "more", "epoch", "seq", "execution", "payload", "size")
+
+    def __init__(self, type: int, more: bool, epoch: int, seq: int, execution: bytes, payload: bytes, size: int) -> None:
+        self.type = type
+        self.more = more
+        self.epoch = epoch
+        self.seq = seq
+        self.execution = execution
+        self.payload = payload
+        self.size = size  # bytes on the wire
+
+
+def encode(type: int, epoch: int, execution: bytes, payload: bytes, more: bool = False, seq: int = 0) -> bytes:
+    """Returns one frame. The payload must not be longer than MAX_PAYLOAD."""
+    checked = _CHECKED.pack(type, MORE if more else 0, 0, epoch, seq, execution, len(payload))
+    return b"".join((MAGIC, checked, crc32(payload, crc32(checked)).to_bytes(4, "big"), payload))
+
+
+def parse(buffer: bytearray, start: int, known: frozenset[int]) -> Frame | None:
+    """Returns the frame at start, None while its end is not there yet. Raises BadFrame."""
+    there = len(buffer) - start
+    if there < HEADER_SIZE:
+        if not MAGIC.startswith(buffer[start : start + len(MAGIC)]):
+            raise BadFrame("magic")
+        return None
+    magic, type, flags, reserved, epoch, seq, execution, length, checksum = _HEADER.unpack_from(buffer, start)
+    if magic != MAGIC:
+        raise BadFrame("magic")
+    if flags & ~MORE or (flags and type in STREAMS):
+        raise BadFrame("flags")
+    if reserved:
+        raise BadFrame("reserved")
+    if length > MAX_PAYLOAD:
+        raise BadFrame("length")
+    size = HEADER_SIZE + length
+    if there < size:
+        return None
+    payload = bytes(buffer[start + HEADER_SIZE : start + size])
+    if crc32(payload, crc32(buffer[start + 4 : start + 36])) != checksum:
+        raise BadFrame("checksum")
+    if type not in known:
+        raise BadFrame("type")
+    return Frame(type, flags == MORE, epoch, seq, execution, payload, size)
+
+
+class Decoder:
+    """Finds the daemon's messages in the bytes of stdin, across what dead daemons left there.
+
+    It holds at most one frame beside the message being joined, as long as next is called until it returns None.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._synced = False
+        self._joined: Frame | None = None  # a split message so far
+        self._parts = bytearray()
+        self.faults: list[str] = []  # why bytes were skipped; the caller empties it
+
+    def feed(self, data: bytes) -> None:
+        self._buffer += data
+
+    def next(self) -> Frame | None:
+        """Returns the next message, None when more bytes are needed."""
+        while True:
+            frame = self._next_frame() if self._synced else self._seek_hello()
+            if frame is None:
+                return None
+            try:
+                message = self._join(frame)
+            except BadFrame as bad:
+                self.lose(str(bad))
+                continue
+            if message is not None:
+                return message
+
+    def lose(self, reason: str) -> None:
+        """Gives the framing up until the next HELLO."""
+        self.faults.append(reason)
+        self._synced = False
+        self._forget()
+
+    def _next_frame(self) -> Frame | None:
+        buffer = self._buffer
+        if buffer and not buffer[0]:  # padding
+            del buffer[: len(buffer) - len(buffer.lstrip(b"\0"))]
+        try:
+            frame = parse(buffer, 0, FROM_DAEMON)
+        except BadFrame as bad:
+            self.lose(str(bad))
+            del buffer[:1]
+            return self._seek_hello()
+        if frame is not None:
+            del buffer[: frame.size]
+        return frame
+
+    def _seek_hello(self) -> Frame | None:
+        """Skips to the next whole HELLO, byte by byte, for what looks like another frame may be the inside of one."""
+        buffer = self._buffer
+        start = 0
+        while (start := buffer.find(MAGIC, start)) >= 0:
+            kind = buffer[start + 4 : start + 5]
+            if not kind or kind[0] == HELLO:
+                try:
+                    frame = parse(buffer, start, FROM_DAEMON)
+                except BadFrame:
+                    start += 1
+                    continue
+                del buffer[:start]
+                if frame is not None:
+                    del buffer[: frame.size]
+                    self._synced = True
+                return frame
+            start += 1
+        del buffer[: max(0, len(buffer) - len(MAGIC) + 1)]  # its end may begin a magic
+        return None
+
+    def _join(self, frame: Frame) -> Frame | None:
+        if frame.type == HELLO:
+            self._forget()  # the rest of what another daemon began will not come
+        first = self._joined
+        if first is None:
+            if not frame.more:
+                return frame
+            self._joined = first = frame
+        elif frame.type != first.type:
+            if frame.more:
+                raise BadFrame("message")
+            return frame
+        elif frame.execution != first.execution:
+            raise BadFrame("message")
+        if len(self._parts) + len(frame.payload) > MAX_MESSAGE:
+            raise BadFrame("message")
+        self._parts += frame.payload
+        if frame.more:
+            return None
+        frame.payload = bytes(self._parts)
+        self._forget()
+        return frame
+
+    def _forget(self) -> None:
+        self._joined = None
+        self._parts = bytearray()

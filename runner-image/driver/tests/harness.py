@@ -1,0 +1,203 @@
+"""A daemon for tests: it starts the supervisor over pipes, and speaks the wire protocol to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+import unittest
+import uuid
+
+DRIVER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, DRIVER)
+
+from fastpyrepl_driver import wire  # noqa: E402
+
+PATIENCE = 30.0  # seconds for a reply, also on a machine that is busy
+COMMAND = [sys.executable, "-I", DRIVER]
+
+
+class Reply:
+    """What one execution said."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[int, bytes]] = []  # whole messages, in order
+        self.stdout = b""
+        self.stderr = b""
+        self.displays: list[dict] = []
+        self.result: dict | None = None
+        self.error: dict | None = None
+        self.locals: dict | None = None
+        self.reject: dict | None = None
+        self.done: dict = {}
+
+
+class Daemon:
+    """An attachment to a supervisor."""
+
+    def __init__(self, command: list[str] | None = None, env: dict[str, str] | None = None, memory: int = 0, lease: float = 0) -> None:
+        self.process = subprocess.Popen(command or COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        env={**os.environ, **(env or {})}, bufsize=0)
+        self.epoch = 0
+        self.memory, self.lease = memory, lease
+        self.background: list[tuple[int, bytes, bytes]] = []
+        self.states: list[dict] = []
+        self.faults: list[dict] = []
+        self._buffer = bytearray()
+        self._parts: dict[int, bytes] = {}
+        self._poll = select.poll()
+        self._poll.register(self.process.stdout, select.POLLIN)
+        self.seq = 0
+        self.replies: dict[bytes, Reply] = {}
+        self.granted: dict[bytes, int] = {}
+
+    def attach(self, padded: bool = False, epoch: int | None = None) -> dict:
+        """Says HELLO and returns READY."""
+        self.epoch = epoch or self.epoch + 1
+        if padded:
+            self.write(bytes(wire.MAX_PAYLOAD + wire.HEADER_SIZE))
+        self.send(wire.HELLO, {"protocol": 1, "nonce": f"{self.epoch:032x}", "lease": self.lease, "memory": self.memory})
+        while True:
+            frame = self.next()
+            if frame.type == wire.READY and frame.epoch == self.epoch:
+                return json.loads(frame.payload)
+
+    def write(self, data: bytes) -> None:
+        self.process.stdin.write(data)
+
+    def send(self, kind: int, fields: dict | bytes, execution: bytes = wire.NO_EXECUTION) -> None:
+        payload = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
+        seq = 0
+        while True:
+            part, payload = payload[: wire.MAX_PAYLOAD], payload[wire.MAX_PAYLOAD :]
+            if execution != wire.NO_EXECUTION:
+                self.seq += 1
+                seq = self.seq
+            self.write(wire.encode(kind, self.epoch, execution, part, bool(payload) and kind not in wire.STREAMS, seq))
+            if not payload:
+                return
+
+    def next(self, patience: float = PATIENCE) -> wire.Frame:
+        """Returns the next whole message. Raises when the stream breaks the protocol, ends, or is silent."""
+        until = time.monotonic() + patience
+        while True:
+            frame = wire.parse(self._buffer, 0, wire.FROM_DRIVER) if self._buffer else None
+            if frame is not None:
+                del self._buffer[: frame.size]
+                if frame.more:
+                    self._parts[frame.type] = self._parts.get(frame.type, b"") + frame.payload
+                    continue
+                frame.payload = self._parts.pop(frame.type, b"") + frame.payload
+                if frame.type == wire.DONE:
+                    self._parts.clear()
+                return frame
+            if not self._poll.poll(max(0, (until - time.monotonic()) * 1000)):
+                raise TimeoutError("the supervisor is silent")
+            data = os.read(self.process.stdout.fileno(), 1 << 20)
+            if not data:
+                raise EOFError(f"the supervisor ended: {self.process.wait(PATIENCE)}")
+            self._buffer += data
+
+    def start(self, code: str, execution: bytes | None = None, **fields: object) -> bytes:
+        """Sends an EXECUTE and returns its id."""
+        execution = execution or uuid.uuid4().bytes
+        self.seq = 0
+        self.replies[execution] = Reply()
+        self.send(wire.EXECUTE, {"code": code, "timeout": 20, "grace": 1, "max_stdout": 1 << 20, "max_stderr": 1 << 20,
+                                 "max_display": 1 << 20, **fields}, execution)
+        return execution
+
+    def step(self, patience: float = PATIENCE) -> wire.Frame:
+        """Takes one message and files it."""
+        frame = self.next(patience)
+        reply = self.replies.get(frame.execution)
+        if frame.type in (wire.BACKGROUND_STDOUT, wire.BACKGROUND_STDERR):
+            self.background.append((frame.type, frame.execution, frame.payload))
+        elif frame.type == wire.STATE:
+            self.states.append(json.loads(frame.payload))
+        elif frame.type == wire.FAULT:
+            self.faults.append(json.loads(frame.payload))
+        elif frame.type == wire.WINDOW_GRANT:
+            self.granted[frame.execution] = json.loads(frame.payload)["consumed"]
+        elif reply is not None:
+            assert not reply.done and not reply.reject, "a frame after DONE"
+            reply.frames.append((frame.type, frame.payload))
+            if frame.type == wire.STDOUT:
+                reply.stdout += frame.payload
+            elif frame.type == wire.STDERR:
+                reply.stderr += frame.payload
+            elif frame.type == wire.DISPLAY:
+                reply.displays.append(json.loads(frame.payload))
+            else:
+                name = {wire.RESULT: "result", wire.ERROR: "error", wire.LOCALS: "locals", wire.REJECT: "reject",
+                        wire.DONE: "done"}.get(frame.type)
+                if name:
+                    assert not getattr(reply, name), f"a second {name}"
+                    setattr(reply, name, json.loads(frame.payload))
+        return frame
+
+    def finish(self, execution: bytes) -> Reply:
+        """Waits for the end of an execution."""
+        reply = self.replies[execution]
+        while not reply.done and not reply.reject:
+            self.step()
+        return reply
+
+    def run(self, code: str, **fields: object) -> Reply:
+        return self.finish(self.start(code, **fields))
+
+    def wait_for(self, kind: int) -> wire.Frame:
+        """Waits for a message of a type."""
+        while (frame := self.step()).type != kind:
+            pass
+        return frame
+
+    def send_blobs(self, execution: bytes, data: bytes) -> None:
+        """Sends blobs as far as the window allows, until they are all sent or the execution ends."""
+        sent = 0
+        while sent < len(data) and not self.replies[execution].done:
+            room = self.granted.get(execution, 0) + wire.WINDOW - sent
+            if room <= 0:
+                self.step()
+                continue
+            part = data[sent : sent + min(room, wire.MAX_PAYLOAD)]
+            self.send(wire.DATA, part, execution)
+            sent += len(part)
+
+    def close(self) -> int:
+        """Ends the supervisor as a daemon does. Returns its exit status."""
+        try:
+            if self.process.poll() is None:
+                try:
+                    self.send(wire.SHUTDOWN, {})
+                except BrokenPipeError:
+                    pass
+            return self.process.wait(PATIENCE)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdin.close()
+            self.process.stdout.close()
+
+
+class DriverTest(unittest.TestCase):
+    """A test case with an attached supervisor of its own."""
+
+    env: dict[str, str] = {}
+    memory = 0
+
+    def setUp(self) -> None:
+        self.daemon = Daemon(env=self.env, memory=self.memory)
+        self.addCleanup(self.daemon.close)
+        self.ready = self.daemon.attach()
+
+    def run_cell(self, code: str, **fields: object) -> Reply:
+        return self.daemon.run(code, **fields)
+
+    def assert_alive(self, value: str = "1+1", expected: str = "2") -> None:
+        reply = self.daemon.run(value)
+        self.assertEqual("ok", reply.done["outcome"], reply.stderr)
+        self.assertEqual(expected, reply.result["data"]["text/plain"])
