@@ -77,6 +77,9 @@ type Execution struct {
 	MaxDisplay     Size `yaml:"max_display"`
 	MaxLocals      Size `yaml:"max_locals"`
 	MaxLocalsValue Size `yaml:"max_locals_value"`
+
+	ResultsKept time.Duration `yaml:"results_kept"`
+	MaxResults  Size          `yaml:"max_results"`
 }
 
 // Sessions bounds all sessions together, and their lives.

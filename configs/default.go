@@ -50,6 +50,8 @@ func Default() *Config {
 			MaxDisplay:     16 * MiB,
 			MaxLocals:      8 * MiB,
 			MaxLocalsValue: 1 * MiB,
+			ResultsKept:    15 * time.Minute,
+			MaxResults:     64 * MiB,
 		},
 		Sessions: Sessions{
 			Max:          64,

@@ -31,6 +31,8 @@ func sandboxConfig(c *configs.Config) sandbox.Config {
 		StopTimeout:  c.Sessions.StopTimeout,
 		Lease:        c.Sessions.OrphanGrace,
 		LostKept:     c.Sessions.LostKept,
+		ResultsKept:  c.Execution.ResultsKept,
+		MaxResults:   int64(c.Execution.MaxResults),
 		Execution: sandbox.ExecutionConfig{
 			Timeout:        c.Execution.Timeout,
 			MaxTimeout:     c.Execution.MaxTimeout,

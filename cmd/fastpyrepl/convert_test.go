@@ -1,0 +1,36 @@
+package main
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/gjyotin305/fastpyrepl/configs"
+)
+
+// A key that were forgotten here would be documented, validated and without effect.
+func TestConvert_SetsEveryField(t *testing.T) {
+	cfg := configs.Default()
+	cfg.Server.AllowedHosts = []string{"a.test"}
+	cfg.Docker.Host, cfg.Docker.Runtime = "unix:///x", "runc"
+	engine, err := dockerConfig(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := map[string]bool{"Owner": true, "Driver": true, "DriverHash": true, "Build": true, "Log": true}
+	for _, v := range []any{sandboxConfig(cfg), serverConfig(cfg), restLimits(cfg), engine} {
+		filled(t, reflect.ValueOf(v), reflect.TypeOf(v).String(), elsewhere)
+	}
+}
+
+func filled(t *testing.T, v reflect.Value, path string, except map[string]bool) {
+	t.Helper()
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Name
+		switch f := v.Field(i); {
+		case f.Kind() == reflect.Struct:
+			filled(t, f, path+"."+name, except)
+		case f.IsZero() && !except[name]:
+			t.Errorf("%s.%s is not set", path, name)
+		}
+	}
+}
