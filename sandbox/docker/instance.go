@@ -53,9 +53,15 @@ func (i *Instance) Spec() sandbox.Spec {
 
 // start waits and attaches before it starts the container, so that neither its end nor its first bytes can be missed.
 func (i *Instance) start(ctx context.Context) error {
-	r := i.runtime
-	if err := i.watch(ctx, container.WaitConditionNextExit); err != nil {
-		return err
+	ctx, cancel := context.WithTimeout(ctx, i.runtime.config.RequestTimeout)
+	defer cancel()
+	select {
+	case err := <-i.watch(container.WaitConditionNextExit):
+		if err != nil {
+			return engineError("wait for a container", err)
+		}
+	case <-ctx.Done():
+		return engineError("wait for a container", ctx.Err())
 	}
 	s, err := i.open(ctx)
 	if err != nil {
@@ -64,9 +70,7 @@ func (i *Instance) start(ctx context.Context) error {
 	i.mu.Lock()
 	i.first = s
 	i.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, r.config.RequestTimeout)
-	defer cancel()
-	if err := r.client.ContainerStart(ctx, i.id, container.StartOptions{}); err != nil {
+	if err := i.runtime.client.ContainerStart(ctx, i.id, container.StartOptions{}); err != nil {
 		return engineError("start a container", err)
 	}
 	return nil

@@ -38,9 +38,7 @@ func (e *exit) seen() bool {
 
 // Wait blocks until the container has ended.
 func (i *Instance) Wait(ctx context.Context) (sandbox.ExitStatus, error) {
-	if err := i.watch(ctx, container.WaitConditionNotRunning); err != nil {
-		return sandbox.ExitStatus{}, err
-	}
+	i.watch(container.WaitConditionNotRunning)
 	select {
 	case <-i.exit.done:
 		return i.exit.status, i.exit.err
@@ -49,55 +47,60 @@ func (i *Instance) Wait(ctx context.Context) (sandbox.ExitStatus, error) {
 	}
 }
 
-// watch begins the wait for the container's end, unless it has begun already, and returns when the engine has noted it.
-func (i *Instance) watch(ctx context.Context, condition container.WaitCondition) error {
-	var noted chan struct{}
+// watch begins the wait for the container's end, unless it has begun already. The channel, nil if so, gets nil when the
+// engine has noted it, or else how the first attempt failed.
+func (i *Instance) watch(condition container.WaitCondition) <-chan error {
+	var noted chan error
 	i.exit.watching.Do(func() {
-		noted = make(chan struct{})
+		noted = make(chan error, 1)
 		i.runtime.wg.Go(func() { i.await(condition, noted) })
 	})
-	if noted == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, i.runtime.config.RequestTimeout)
-	defer cancel()
-	select {
-	case <-noted:
-		return nil
-	case <-ctx.Done():
-		return engineError("wait for a container", ctx.Err())
-	}
+	return noted
 }
 
 // await is the one wait for the container's end; it runs until then, or until the instance's context ends.
-func (i *Instance) await(condition container.WaitCondition, noted chan<- struct{}) {
+func (i *Instance) await(condition container.WaitCondition, noted chan<- error) {
 	defer close(i.exit.done)
 	for {
-		// Blocks until the engine has answered the request's head, which it does at once.
+		// Returns when the engine has answered the request's head, which it does at once.
 		results, errs := i.runtime.client.ContainerWait(i.ctx, i.id, condition)
-		if noted != nil {
-			close(noted)
-			noted = nil
-		}
 		select {
-		case result := <-results:
-			i.exit.status = i.describe(result)
-			return
 		case err := <-errs:
-			if notFound(err) {
-				i.exit.status = exitGone
+			noted <- err
+			if i.failed(err) {
 				return
 			}
-			i.runtime.config.Log.Debug("wait for container", "instance", i.ID(), "err", err)
+		default:
+			noted <- nil
+			select {
+			case result := <-results:
+				i.exit.status = i.describe(result)
+				return
+			case err := <-errs:
+				if i.failed(err) {
+					return
+				}
+			}
 		}
-		select {
-		case <-time.After(waitRetry):
-		case <-i.ctx.Done():
-			i.exit.err = &sandbox.Error{Code: sandbox.CodeClosed, Message: "the wait for the container was given up", Err: i.ctx.Err()}
-			return
-		}
+		noted = make(chan error, 1) // nobody cares for later attempts
 		// It has been started by now, or never will be: then it is removed.
 		condition = container.WaitConditionNotRunning
+	}
+}
+
+// failed handles an engine that gave up an attempt to wait. It tells whether there is to be no other, after a rest.
+func (i *Instance) failed(err error) bool {
+	if notFound(err) {
+		i.exit.status = exitGone
+		return true
+	}
+	i.runtime.config.Log.Debug("wait for container", "instance", i.ID(), "err", err)
+	select {
+	case <-time.After(waitRetry):
+		return false
+	case <-i.ctx.Done():
+		i.exit.err = &sandbox.Error{Code: sandbox.CodeClosed, Message: "the wait for the container was given up", Err: i.ctx.Err()}
+		return true
 	}
 }
 
