@@ -25,8 +25,16 @@ type Flag struct {
 	Text string
 }
 
-// ownEnv are variables with our prefix that are no keys: they are read by the command line, the SDKs and the tests.
-var ownEnv = []string{"FASTPYREPL_CONFIG", "FASTPYREPL_URL", "FASTPYREPL_API_KEY"}
+// ownEnv are variables with our prefix that are no keys: they are read by the command line and the SDKs, by the build of
+// the runner image, and by compose. FASTPYREPL_PORT, compose's too, is none of them: whoever sets it for a daemon means
+// its port.
+var ownEnv = []string{
+	"FASTPYREPL_CONFIG", "FASTPYREPL_URL", "FASTPYREPL_API_KEY",
+	"FASTPYREPL_DEBIAN_MIRROR", "FASTPYREPL_DEBIAN_SECURITY_MIRROR",
+	"FASTPYREPL_PROJECT", "FASTPYREPL_DOCKER_SOCKET",
+}
+
+// testEnvPrefix begins the variables of the tests.
 
 const testEnvPrefix = "FASTPYREPL_TEST_"
 

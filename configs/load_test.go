@@ -36,7 +36,7 @@ func TestLoad_LaterSourcesWin(t *testing.T) {
 	got, err := configs.Load(configs.Source{
 		Path: path,
 		Env: []string{"HOME=/root", "FASTPYREPL_SERVER_PORT=2", "FASTPYREPL_LIMITS_PIDS=300", "FASTPYREPL_LIMITS_CPUS=0.5",
-			"FASTPYREPL_SERVER_ALLOWED_HOSTS=a.test, b.test", "FASTPYREPL_LOG_LEVEL=", "FASTPYREPL_CONFIG=x", "FASTPYREPL_TEST_IMAGE=y"},
+			"FASTPYREPL_SERVER_ALLOWED_HOSTS=a.test, b.test", "FASTPYREPL_LOG_LEVEL=", "FASTPYREPL_CONFIG=x", "FASTPYREPL_TEST_IMAGE=y", "FASTPYREPL_DEBIAN_MIRROR=z"},
 		Flags: []configs.Flag{{Name: "--port", Key: "server.port", Text: "3"}},
 	})
 	if err != nil {

@@ -79,7 +79,8 @@ func serve(t *testing.T, args ...string) *served {
 	image := cmp.Or(os.Getenv("FASTPYREPL_TEST_IMAGE"), "fastpyrepl/runner:slim")
 	reader, writer := io.Pipe()
 	p := &process{
-		env:    append(os.Environ(), "HOME="+t.TempDir(), "FASTPYREPL_DOCKER_IMAGES_DEFAULT_REF="+image),
+		env: []string{"PATH=" + os.Getenv("PATH"), "DOCKER_HOST=" + os.Getenv("DOCKER_HOST"), "HOME=" + t.TempDir(),
+			"FASTPYREPL_DOCKER_IMAGES_DEFAULT_REF=" + image},
 		stdout: io.Discard,
 		stderr: writer,
 	}
