@@ -413,9 +413,12 @@ class Supervisor:
         """Sends the last output and DONE."""
         self._drain(running)
         for pipe, (kind, cap) in running.pipes.items():
+            if cap.dropped:
+                stream = "stdout" if kind == wire.STDOUT else "stderr"
+                running.cut(stream, cap.dropped)
+                self._send(wire.CUT, running.id, json.dumps({"stream": stream, "bytes": cap.dropped}).encode())
             if tail := cap.finish():
                 self._send(kind, running.id, tail)
-            running.cut("stdout" if kind == wire.STDOUT else "stderr", cap.dropped)
         self._send(wire.DONE, running.id, running.done(time.monotonic(), outcome, state_kept, cause, report))
         self._write()
         self._running = None

@@ -185,8 +185,11 @@ def locals_message(namespace: dict[str, object], keys: list[str] | None, max_val
     """
     if keys is None:
         keys = [name for name, value in list(namespace.items()) if _is_variable(name, value)]
+    else:
+        keys = list(dict.fromkeys(keys))
     max_total = min(max_total, MAX_TOTAL)
     parts, inexact = [], []
+    said: set[str] = set()
     size = omitted = left_out = 0
     for name in keys:
         value = namespace.get(name)
@@ -198,16 +201,18 @@ def locals_message(namespace: dict[str, object], keys: list[str] | None, max_val
             seconds = min(MAX_REPR_SECONDS, max(0.0, deadline - time.monotonic()) / 4)
             text = represent(value, min(MAX_REPR, max_value), seconds)
             encoded = to_json(text)
-        key = to_json(wellformed(name))
+        shown = wellformed(name)
+        key = to_json(shown)
         cost = len(key) + len(encoded) + 2 if exact else 2 * len(key) + len(encoded) + 3
-        if size + cost > max_total:
+        if size + cost > max_total or shown in said:  # JSON would have a key twice
             omitted += 1
             left_out += len(encoded)
             continue
+        said.add(shown)
         size += cost
         parts.append(key + b":" + encoded)
         if not exact:
-            inexact.append(wellformed(name))
+            inexact.append(shown)
     tail = to_json({"inexact": inexact, "omitted": omitted})
     return b'{"values":{' + b",".join(parts) + b"}," + tail[1:], left_out
 
