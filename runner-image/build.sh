@@ -33,8 +33,8 @@ hash_files() { printf '%s\n' "$@" | LC_ALL=C sort | xargs sha256sum | sha256sum 
 # pull fetches an image, and gives up in seconds when no registry answers.
 pull() {
 	timeout 900 docker pull "$1" >"$work/pull" 2>&1 &
-	local pid=$! tick
-	for tick in $(seq 60); do
+	local pid=$!
+	for _ in $(seq 60); do
 		if grep -q 'Pulling from' "$work/pull" || ! kill -0 "$pid" 2>/dev/null; then
 			break
 		fi
@@ -85,6 +85,7 @@ choose_base() {
 	BASE=fastpyrepl/base:trixie
 }
 
+# shellcheck disable=SC2035 # the names go into the hash as they are, and none begins with a dash
 driver_hash=$(cd driver && hash_files *.py fastpyrepl_driver/*.py)
 rootfs_hash=$(hash_files Dockerfile rootfs.sh sitecustomize.py packages.unwanted "packages.$variant")
 labels=$(docker image inspect --format '{{index .Config.Labels "org.fastpyrepl.driver"}} {{index .Config.Labels "org.fastpyrepl.rootfs"}}' "$image" 2>/dev/null || true)
