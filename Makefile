@@ -1,0 +1,33 @@
+# `make help` lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: build up down test lint image e2e clean help
+
+build: ## Compile the daemon into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/fastpyrepl ./cmd/fastpyrepl
+
+up: ## From a bare machine to a running daemon: engine, images, compose, one execution
+	@scripts/up.sh
+
+down: ## End the daemon and its sessions
+	@scripts/down.sh
+
+test: ## Every test, against a real engine; the last line counts them
+	@scripts/test.sh
+
+lint: ## gofmt, vet, staticcheck, pyflakes, shellcheck
+	@scripts/lint.sh
+
+image: ## Build the images that sessions run in, default and slim
+	@scripts/engine.sh
+	@runner-image/build.sh default
+	@runner-image/build.sh slim
+
+e2e: image ## The end-to-end test through compose
+	go test -count=1 -v -timeout 10m -tags e2e ./test/e2e
+
+clean: ## End the daemon, remove its state, the images and what builds left
+	@scripts/down.sh --volumes
+	@scripts/clean.sh
+
+help: ## This list
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
