@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -36,6 +37,9 @@ type flakyEngine struct {
 	before atomic.Pointer[func(w http.ResponseWriter, r *http.Request) bool]
 	// after may change, or lose, the engine's answer.
 	after atomic.Pointer[func(*http.Response) error]
+
+	mu   sync.Mutex
+	cuts map[string][]context.CancelFunc // of requests under way, by path
 }
 
 func newFlakyEngine(t *testing.T) *flakyEngine {
@@ -46,7 +50,7 @@ func newFlakyEngine(t *testing.T) *flakyEngine {
 	}
 	network, address, _ := strings.Cut(real, "://")
 	path := filepath.Join(t.TempDir(), "engine.sock")
-	e := &flakyEngine{host: "unix://" + path}
+	e := &flakyEngine{host: "unix://" + path, cuts: map[string][]context.CancelFunc{}}
 	listener, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +77,12 @@ func newFlakyEngine(t *testing.T) *flakyEngine {
 		if before := e.before.Load(); before != nil && (*before)(w, r) {
 			return
 		}
-		proxy.ServeHTTP(w, r)
+		ctx, cut := context.WithCancel(r.Context())
+		defer cut()
+		e.mu.Lock()
+		e.cuts[r.URL.Path] = append(e.cuts[r.URL.Path], cut)
+		e.mu.Unlock()
+		proxy.ServeHTTP(w, r.WithContext(ctx))
 	})}
 	served := make(chan struct{})
 	go func() {
@@ -113,6 +122,33 @@ func (e *flakyEngine) watch(method, suffix string, tell func()) {
 			tell()
 		}
 		return false
+	}
+	e.before.Store(&before)
+}
+
+// drop cuts what is under way to paths that end so.
+func (e *flakyEngine) drop(suffix string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for path, cuts := range e.cuts {
+		if strings.HasSuffix(path, suffix) {
+			for _, cut := range cuts {
+				cut()
+			}
+		}
+	}
+}
+
+// refuseTimes answers so many requests of a method with an error of the engine.
+func (e *flakyEngine) refuseTimes(method string, times int, tell func()) {
+	before := func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != method || times == 0 {
+			return false
+		}
+		times--
+		tell()
+		http.Error(w, `{"message":"injected"}`, http.StatusInternalServerError)
+		return true
 	}
 	e.before.Store(&before)
 }
