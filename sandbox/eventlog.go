@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -117,32 +116,24 @@ func (l *eventLog) text(t EventType) string {
 	return whole.String()
 }
 
-// events yields the events after the given one, as they come, until the last. When ctx ends first it yields its cause.
-func (l *eventLog) events(ctx context.Context, after uint64) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		for {
-			batch, ended, changed := l.next(after)
-			for _, ev := range batch {
-				if !yield(ev, nil) {
-					return
-				}
-				after = ev.Seq
-			}
-			if ended {
-				return
-			}
-			select {
-			case <-changed:
-			case <-ctx.Done():
-				yield(Event{}, context.Cause(ctx))
-				return
-			}
+// Next returns the events numbered above after, at least one, and whether they end the log. It waits for one until ctx
+// ends, and then returns the cause. With ended there may be none.
+func (l *eventLog) Next(ctx context.Context, after uint64) (events []Event, ended bool, err error) {
+	for {
+		events, ended, changed := l.take(after)
+		if len(events) > 0 || ended {
+			return events, ended, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, false, context.Cause(ctx)
 		}
 	}
 }
 
-// next returns the events after the given one, whether they are the last, and what to wait for otherwise.
-func (l *eventLog) next(after uint64) (batch []Event, ended bool, changed <-chan struct{}) {
+// take returns the events after the given one, whether they are the last, and what to wait for otherwise.
+func (l *eventLog) take(after uint64) (batch []Event, ended bool, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := l.dropped + uint64(len(l.entries))

@@ -78,10 +78,43 @@ func (e *Execution) Wait(ctx context.Context) (*Result, error) {
 	}
 }
 
+// Next returns the events numbered above after, at least one, and whether they are the last. It waits for one until ctx
+// ends, and then returns the cause.
+func (e *Execution) Next(ctx context.Context, after uint64) (events []Event, ended bool, err error) {
+	return e.log.Next(ctx, after)
+}
+
 // Events yields the events numbered above after, as they come, and ends after the last. When ctx ends first, it yields
 // the cause.
 func (e *Execution) Events(ctx context.Context, after uint64) iter.Seq2[Event, error] {
-	return e.log.events(ctx, after)
+	return follow(ctx, e, after)
+}
+
+// Feed is a log of events that can be followed: an Execution's, or a session's Background.
+type Feed interface {
+	Next(ctx context.Context, after uint64) (events []Event, ended bool, err error)
+}
+
+// follow yields what a feed says, until it ends or ctx does.
+func follow(ctx context.Context, feed Feed, after uint64) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for {
+			events, ended, err := feed.Next(ctx, after)
+			if err != nil {
+				yield(Event{}, err)
+				return
+			}
+			for _, ev := range events {
+				if !yield(ev, nil) {
+					return
+				}
+				after = ev.Seq
+			}
+			if ended {
+				return
+			}
+		}
+	}
 }
 
 // Interrupt asks the execution to end: a KeyboardInterrupt, then after the grace time a kill. It returns at once; one

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -175,14 +174,14 @@ func (m *Manager) Session(key Key) (Info, error) {
 	return s.info(), nil
 }
 
-// Background yields what threads and child processes wrote after the end of the execution they came from, numbered
-// above after, until the session is over or ctx ends. The oldest output is dropped at 256 KiB.
-func (m *Manager) Background(ctx context.Context, key Key, after uint64) (iter.Seq2[Event, error], error) {
+// Background is what threads and child processes of a session wrote after the end of the execution they came from. The
+// feed ends with the session; the oldest output is dropped at 256 KiB.
+func (m *Manager) Background(key Key) (Feed, error) {
 	s, err := m.find(key)
 	if err != nil {
 		return nil, err
 	}
-	return s.background.log.events(ctx, after), nil
+	return &s.background.log, nil
 }
 
 // find returns a session that is there.

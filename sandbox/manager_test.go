@@ -738,16 +738,17 @@ func TestManager_BackgroundOutputIsMarkedAndBounded(t *testing.T) {
 	if r := run(t, m, "a", "y"); r.Stdout != "y" || r.Stderr != "" {
 		t.Errorf("another cell got the output: %q, %q", r.Stdout, r.Stderr)
 	}
-	events, err := m.Background(t.Context(), key("a"), 0)
+	feed, err := m.Background(key("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, _, err := feed.Next(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var bytes int
 	var last uint64
-	for ev, err := range events {
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, ev := range events {
 		if !ev.Background || ev.Execution != one.ExecutionID || ev.Seq <= last {
 			t.Errorf("event %d: background %t, execution %s", ev.Seq, ev.Background, ev.Execution)
 		}
