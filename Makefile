@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: build up down test lint image e2e clean help
+.PHONY: build up down test lint image e2e bench clean help
 
 build: ## Compile the daemon into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/fastpyrepl ./cmd/fastpyrepl
@@ -24,6 +24,9 @@ image: ## Build the images that sessions run in, default and slim
 
 e2e: image ## The end-to-end test through compose
 	go test -count=1 -v -timeout 10m -tags e2e ./test/e2e
+
+bench: image build ## The daemon against the raw engine, side by side
+	go run ./bench
 
 clean: ## End the daemon, remove its state, the images and what builds left
 	@scripts/down.sh --volumes

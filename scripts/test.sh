@@ -14,8 +14,6 @@ trap 'rm -rf "$work"' EXIT
 go build -o "$work/tally" ./test/tally
 tally() { "$work/tally" -sum "$work/sum" "$@" || true; }
 
-export FASTPYREPL_TEST_IMAGE=fastpyrepl/runner:default
-
 step "Go tests, with the race detector"
 tally -- go test -json -race -timeout 20m ./...
 

@@ -1,9 +1,3 @@
-// Tally runs one test suite, shows what failed, and adds its counts to a file, so that a run of several suites can end with one line.
-//
-//	tally -sum FILE -- COMMAND...   runs a suite: `go test -json` or Python's `unittest --verbose`
-//	tally -report FILE              prints "N passed, N failed" and fails unless everything passed
-//
-// A skipped test counts as failed: what cannot run has to say so. So does a suite that fails without naming a test, or that ran none.
 package main
 
 import (
@@ -18,9 +12,15 @@ import (
 // counts are a suite's tests. A test with subtests counts as these.
 type counts struct{ passed, failed int }
 
+// errFailed says that tests failed, which has been printed by then.
+var errFailed = errors.New("tests failed")
+
 func main() {
-	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
+	err := run(os.Args[1:], os.Stdout, os.Stderr)
+	if err != nil && !errors.Is(err, errFailed) {
 		fmt.Fprintln(os.Stderr, "tally:", err)
+	}
+	if err != nil {
 		os.Exit(1)
 	}
 }
@@ -51,7 +51,7 @@ func runSuite(sumPath string, command []string, stdout, stderr io.Writer) error 
 	}
 	cmd.Stderr = cmd.Stdout // unittest reports on stderr; the same pipe keeps the order
 	if err := cmd.Start(); err != nil {
-		return addCounts(sumPath, counts{failed: 1}, err)
+		return errors.Join(err, addCounts(sumPath, counts{failed: 1}))
 	}
 	c := count(out, stdout)
 	exit := cmd.Wait()
@@ -64,19 +64,19 @@ func runSuite(sumPath string, command []string, stdout, stderr io.Writer) error 
 		fmt.Fprintln(stdout, "the suite ran no test")
 	}
 	fmt.Fprintf(stdout, "    %d passed, %d failed\n", c.passed, c.failed)
-	if c.failed > 0 {
-		exit = errors.Join(exit, fmt.Errorf("%d failed", c.failed))
+	if err := addCounts(sumPath, c); err != nil || c.failed == 0 {
+		return err
 	}
-	return addCounts(sumPath, c, exit)
+	return errFailed
 }
 
-func addCounts(path string, c counts, cause error) error {
+func addCounts(path string, c counts) error {
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return errors.Join(cause, err)
+		return err
 	}
-	_, err = fmt.Fprintf(file, "%d %d\n", c.passed, c.failed)
-	return errors.Join(cause, err, file.Close())
+	_, err = fmt.Fprintln(file, c.passed, c.failed)
+	return errors.Join(err, file.Close())
 }
 
 func printReport(path string, stdout io.Writer) error {
@@ -100,7 +100,7 @@ func printReport(path string, stdout io.Writer) error {
 	}
 	fmt.Fprintf(stdout, "%d passed, %d failed\n", total.passed, total.failed)
 	if total.failed > 0 || total.passed == 0 {
-		return errors.New("not everything passed")
+		return errFailed
 	}
 	return nil
 }
