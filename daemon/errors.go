@@ -36,6 +36,11 @@ func Invalid(wrong []jsonbody.Error) *Error {
 	return &Error{Status: http.StatusUnprocessableEntity, Detail: wrong}
 }
 
+// Wrong is one thing wrong with a request; loc says where.
+func Wrong(kind, msg string, loc ...any) []jsonbody.Error {
+	return []jsonbody.Error{{Type: kind, Loc: loc, Msg: msg}}
+}
+
 func refuse(status int, detail string) *Error { return &Error{Status: status, Detail: detail} }
 
 // statuses says what the errors of package sandbox are over HTTP.
@@ -49,6 +54,15 @@ var statuses = map[sandbox.Code]int{
 	sandbox.CodeClosed:      http.StatusServiceUnavailable,
 	sandbox.CodeUnsupported: http.StatusNotImplemented,
 	sandbox.CodeConflict:    http.StatusConflict,
+}
+
+// Refusal is what a dialect that has no HTTP status of its own to answer with says of err: the status, and the detail.
+func Refusal(err error) (status int, detail any) {
+	e := asError(err)
+	if e.Detail == nil {
+		return e.Status, http.StatusText(e.Status)
+	}
+	return e.Status, e.Detail
 }
 
 // asError finds the answer for any error; one that nobody thought of is a 500 that tells nothing.
@@ -102,10 +116,15 @@ func writeError(c *fiber.Ctx, err error) error {
 	return WriteJSON(c, body)
 }
 
-// WriteJSON answers with v. Text that is not UTF-8, which only a broken driver sends, becomes U+FFFD.
-func WriteJSON(c *fiber.Ctx, v any) error {
-	b, err := json.Marshal(v, json.FormatNilMapAsNull(true), json.Deterministic(true),
+// JSON encodes v on one line. Text that is not UTF-8, which only a broken driver sends, becomes U+FFFD.
+func JSON(v any) ([]byte, error) {
+	return json.Marshal(v, json.FormatNilMapAsNull(true), json.Deterministic(true),
 		jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+}
+
+// WriteJSON answers with v.
+func WriteJSON(c *fiber.Ctx, v any) error {
+	b, err := JSON(v)
 	if err != nil {
 		return err
 	}

@@ -78,6 +78,16 @@ func (e *Execution) Wait(ctx context.Context) (*Result, error) {
 	}
 }
 
+// Result is how the execution ended, nil while it has not.
+func (e *Execution) Result() *Result {
+	select {
+	case <-e.done:
+		return e.result
+	default:
+		return nil
+	}
+}
+
 // Next returns the events numbered above after, at least one, and whether they are the last. It waits for one until ctx
 // ends, and then returns the cause.
 func (e *Execution) Next(ctx context.Context, after uint64) (events []Event, ended bool, err error) {

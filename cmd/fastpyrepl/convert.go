@@ -69,6 +69,10 @@ func restLimits(c *configs.Config) rest.Limits {
 		MaxCode:    int64(c.Execution.MaxCode),
 		MaxContext: int64(c.Execution.MaxContext),
 		MaxTimeout: c.Execution.MaxTimeout,
+		MaxStdout:  int64(c.Execution.MaxStdout),
+		MaxStderr:  int64(c.Execution.MaxStderr),
+		MaxDisplay: int64(c.Execution.MaxDisplay),
+		MaxLocals:  int64(c.Execution.MaxLocals),
 	}
 }
 

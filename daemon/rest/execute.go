@@ -6,16 +6,28 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// execute queues the code, waits, and renders the result.
+// execute queues the code, and answers with the result, with its events as they come, or at once. The client of a
+// blocking answer may leave: the code runs on, to its end or its deadline.
 func (h *Handler) execute(c *fiber.Ctx) error {
 	body, err := daemon.ReadBody(c)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	x, err := h.start(c, body)
+	req, x, err := h.start(c, body)
 	if err != nil {
 		return err
+	}
+	if req.detach {
+		return pending(c, x)
+	}
+	if as := encodingOf(c); as != nil {
+		var onLeave func()
+		if req.interruptsOnLeave() {
+			onLeave = func() { _ = x.Interrupt() } // a session that cannot be told is lost, and says so itself
+		}
+		as.stream(c, x, x, 0, onLeave)
+		return nil
 	}
 	result, err := x.Wait(daemon.Context(c))
 	if err != nil {
@@ -25,17 +37,17 @@ func (h *Handler) execute(c *fiber.Ctx) error {
 }
 
 // start decodes the request and queues it. The body's bytes are freed meanwhile.
-func (h *Handler) start(c *fiber.Ctx, body *daemon.Body) (*sandbox.Execution, error) {
-	req := executeRequest{create: true}
+func (h *Handler) start(c *fiber.Ctx, body *daemon.Body) (*executeRequest, *sandbox.Execution, error) {
+	req := &executeRequest{create: true, idempotencyKey: string(c.Request().Header.Peek("Idempotency-Key"))}
 	if err := body.Decode(req.fields(h.limits.Load())); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	body.Drop(req.held())
 	daemon.SetSession(c, req.session)
 	x, err := h.manager.Execute(daemon.Context(c), sandbox.Key{ID: req.session}, req.sandbox())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	daemon.SetSession(c, x.Session())
-	return x, nil
+	return req, x, nil
 }

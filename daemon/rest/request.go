@@ -1,10 +1,12 @@
 package rest
 
 import (
+	"math"
 	"regexp"
 
 	"github.com/gjyotin305/fastpyrepl/daemon/jsonbody"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // ExecuteRequest is the body of POST /execute. A pointer may be null or left out.
@@ -17,7 +19,17 @@ type ExecuteRequest struct {
 	LocalsKeys   *[]string `json:"locals_keys"`   // which; none, or none in it, for all
 	Create       bool      `json:"create"`        // whether an unknown session is created; true if left out
 	Timeout      *float64  `json:"timeout"`       // seconds
+
+	Stdin        *string  `json:"stdin"`         // what input() and sys.stdin read
+	Detach       bool     `json:"detach"`        // whether to answer at once, with the id of the execution
+	OnDisconnect *string  `json:"on_disconnect"` // interrupt or continue, when the client of a stream leaves
+	MaxStdout    *float64 `json:"max_stdout"`    // bytes kept; each lowers what the configuration allows
+	MaxStderr    *float64 `json:"max_stderr"`
+	MaxDisplay   *float64 `json:"max_display"`
+	MaxLocals    *float64 `json:"max_locals"`
 }
+
+var onDisconnect = regexp.MustCompile(`^(interrupt|continue)$`)
 
 var sessionID = regexp.MustCompile(sandbox.SessionIDPattern)
 
@@ -33,7 +45,14 @@ type executeRequest struct {
 	returnLocals, create bool
 	localsKeys           []string
 	timeout              float64
+
+	stdin, onDisconnect, idempotencyKey         string
+	detach, anew                                bool
+	maxStdout, maxStderr, maxDisplay, maxLocals float64
 }
+
+// interruptsOnLeave tells whether the execution ends when the client of its stream leaves.
+func (r *executeRequest) interruptsOnLeave() bool { return r.onDisconnect != "continue" }
 
 // fields are those of ExecuteRequest.
 func (r *executeRequest) fields(l *Limits) []jsonbody.Field {
@@ -44,14 +63,25 @@ func (r *executeRequest) fields(l *Limits) []jsonbody.Field {
 		{Name: "session_id", Value: jsonbody.Nullable(jsonbody.Matching(&r.session, sessionID, maxSessionID))},
 		{Name: "return_locals", Value: jsonbody.Bool(&r.returnLocals)},
 		{Name: "locals_keys", Value: jsonbody.Nullable(jsonbody.Strings(&r.localsKeys, maxLocalsKeys))},
-		{Name: "create", Value: jsonbody.Bool(&r.create)},
+		{Name: "create", Value: func(raw jsontext.Value) []jsonbody.Error {
+			wrong := jsonbody.Bool(&r.create)(raw)
+			r.anew = r.create // asked for in so many words
+			return wrong
+		}},
 		{Name: "timeout", Value: jsonbody.Nullable(jsonbody.Positive(&r.timeout, l.MaxTimeout.Seconds()))},
+		{Name: "stdin", Value: jsonbody.Nullable(jsonbody.String(&r.stdin, l.MaxContext))},
+		{Name: "detach", Value: jsonbody.Bool(&r.detach)},
+		{Name: "on_disconnect", Value: jsonbody.Nullable(jsonbody.Matching(&r.onDisconnect, onDisconnect, maxSessionID))},
+		{Name: "max_stdout", Value: jsonbody.Nullable(jsonbody.Positive(&r.maxStdout, float64(l.MaxStdout)))},
+		{Name: "max_stderr", Value: jsonbody.Nullable(jsonbody.Positive(&r.maxStderr, float64(l.MaxStderr)))},
+		{Name: "max_display", Value: jsonbody.Nullable(jsonbody.Positive(&r.maxDisplay, float64(l.MaxDisplay)))},
+		{Name: "max_locals", Value: jsonbody.Nullable(jsonbody.Positive(&r.maxLocals, float64(l.MaxLocals)))},
 	}
 }
 
 // held is about how many bytes r holds.
 func (r *executeRequest) held() int64 {
-	n := len(r.code) + len(r.setup) + len(r.context)
+	n := len(r.code) + len(r.setup) + len(r.context) + len(r.stdin)
 	for _, k := range r.localsKeys {
 		n += len(k)
 	}
@@ -63,7 +93,16 @@ func (r *executeRequest) sandbox() sandbox.Request {
 		Code:      r.code,
 		SetupCode: r.setup,
 		NoCreate:  !r.create,
+		Anew:      r.anew,
 		Timeout:   seconds(r.timeout),
+		Stdin:     r.stdin,
+
+		MaxStdout:  bytes(r.maxStdout),
+		MaxStderr:  bytes(r.maxStderr),
+		MaxDisplay: bytes(r.maxDisplay),
+		MaxLocals:  bytes(r.maxLocals),
+
+		IdempotencyKey: r.idempotencyKey,
 	}
 	if r.context != nil {
 		req.Context = &sandbox.Blob{Data: r.context}
@@ -76,3 +115,6 @@ func (r *executeRequest) sandbox() sandbox.Request {
 	}
 	return req
 }
+
+// bytes converts what a client asked for. It rounds up, so that what is above 0 stays above it.
+func bytes(n float64) int64 { return int64(math.Ceil(n)) }

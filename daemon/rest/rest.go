@@ -17,6 +17,10 @@ type Manager interface {
 	Execute(ctx context.Context, key sandbox.Key, req sandbox.Request) (*sandbox.Execution, error)
 	Reset(ctx context.Context, key sandbox.Key) error
 	ResetAll(ctx context.Context, owner string) error
+	Execution(owner, id string) (*sandbox.Execution, error)
+	Session(key sandbox.Key) (sandbox.Info, error)
+	Interrupt(key sandbox.Key) error
+	Background(key sandbox.Key) (sandbox.Feed, error)
 }
 
 // Limits bound what a request may hold, so that one is refused by its field before it is decoded.
@@ -24,6 +28,8 @@ type Limits struct {
 	MaxCode    int64 // bytes of code, and of setup code
 	MaxContext int64 // bytes of context, decoded
 	MaxTimeout time.Duration
+
+	MaxStdout, MaxStderr, MaxDisplay, MaxLocals int64 // bytes
 }
 
 // Handler serves the routes. It is safe for concurrent use.
@@ -42,8 +48,13 @@ func New(m Manager, l Limits) *Handler {
 // SetLimits changes the limits for requests from now on.
 func (h *Handler) SetLimits(l Limits) { h.limits.Store(&l) }
 
-// Routes is the table of the contract.
+// Routes is the table: the contract, and what goes beyond it under /v1.
 func (h *Handler) Routes() []daemon.Route {
+	return append(h.contract(), h.resources()...)
+}
+
+// contract is the table of fastpyrepl's own routes.
+func (h *Handler) contract() []daemon.Route {
 	return []daemon.Route{
 		{
 			Method:  http.MethodGet,
@@ -55,12 +66,12 @@ func (h *Handler) Routes() []daemon.Route {
 		{
 			Method:  http.MethodPost,
 			Path:    "/execute",
-			Summary: "Runs code in a session and answers when it has ended",
+			Summary: "Runs code in a session and answers when it has ended, or with its events as they come",
 			In:      ExecuteRequest{},
 			Out:     ExecuteResponse{},
 			Errors: []int{
-				http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity,
-				http.StatusTooManyRequests, http.StatusServiceUnavailable,
+				http.StatusAccepted, http.StatusNotFound, http.StatusConflict, http.StatusGone,
+				http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusServiceUnavailable,
 			},
 			Handler: h.execute,
 		},
@@ -72,6 +83,67 @@ func (h *Handler) Routes() []daemon.Route {
 			Out:     ResetResponse{},
 			Errors:  []int{http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
 			Handler: h.reset,
+		},
+	}
+}
+
+// resources is the table of executions and sessions.
+func (h *Handler) resources() []daemon.Route {
+	return []daemon.Route{
+		{
+			Method:  http.MethodGet,
+			Path:    "/v1/executions/:id",
+			Summary: "The result of an execution while it is kept; 202 while it runs",
+			Out:     ExecuteResponse{},
+			Errors:  []int{http.StatusAccepted, http.StatusNotFound},
+			Handler: h.getExecution,
+		},
+		{
+			Method:  http.MethodGet,
+			Path:    "/v1/executions/:id/events",
+			Summary: "The events of an execution, replayed from Last-Event-ID or ?after= and then live",
+			Out:     EventMessage{},
+			Errors:  []int{http.StatusNotFound, http.StatusUnprocessableEntity},
+			Handler: h.getExecutionEvents,
+		},
+		{
+			Method:  http.MethodGet,
+			Path:    "/v1/sessions/:id",
+			Summary: "How a session is; 410 with the cause when it was lost",
+			Out:     SessionResponse{},
+			Errors:  []int{http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity},
+			Handler: h.getSession,
+		},
+		{
+			Method:  http.MethodDelete,
+			Path:    "/v1/sessions/:id",
+			Summary: "Ends a session, and answers when its container is gone",
+			Errors:  []int{http.StatusNoContent, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
+			Handler: h.deleteSession,
+		},
+		{
+			Method:  http.MethodPost,
+			Path:    "/v1/sessions/:id/interrupt",
+			Summary: "Asks the running execution to end: KeyboardInterrupt, a grace time, then a kill",
+			Errors:  []int{http.StatusNoContent, http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity},
+			Handler: h.interruptSession,
+		},
+		{
+			Method:  http.MethodGet,
+			Path:    "/v1/sessions/:id/events",
+			Summary: "What threads and child processes write after the end of their execution",
+			Out:     EventMessage{},
+			Errors:  []int{http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity},
+			Handler: h.getSessionEvents,
+		},
+		{
+			Method:  http.MethodGet,
+			Path:    "/v1/sessions/:id/channel",
+			Summary: "A WebSocket: code, interrupts and input in, events out",
+			In:      ChannelRequest{},
+			Out:     ChannelEvent{},
+			Errors:  []int{http.StatusUnprocessableEntity, http.StatusUpgradeRequired},
+			Handler: h.openChannel,
 		},
 	}
 }

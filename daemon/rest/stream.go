@@ -1,0 +1,114 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/gjyotin305/fastpyrepl/daemon"
+	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/gofiber/fiber/v2"
+)
+
+// encoding is how a stream writes its events.
+type encoding struct {
+	mediaType string
+	event     func(m EventMessage) ([]byte, error)
+	silence   []byte // sent now and then while there is no event; nil for nothing
+}
+
+// silentFor is how long a stream may say nothing, for the sake of proxies that give up on silent connections.
+const silentFor = 15 * time.Second
+
+var (
+	sse    = encoding{mediaType: "text/event-stream", event: encodeSSE, silence: []byte(": keep-alive\n\n")}
+	ndjson = encoding{mediaType: "application/x-ndjson", event: encodeNDJSON}
+)
+
+// encodingOf is what the client asks for, nil for one whole answer.
+func encodingOf(c *fiber.Ctx) *encoding {
+	for _, e := range []*encoding{&sse, &ndjson} {
+		if daemon.Accepts(c, e.mediaType) {
+			return e
+		}
+	}
+	return nil
+}
+
+func encodeSSE(m EventMessage) ([]byte, error) {
+	data, err := daemon.JSON(m) // of one line
+	return fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", m.Seq, m.Type, data), err
+}
+
+func encodeNDJSON(m EventMessage) ([]byte, error) {
+	data, err := daemon.JSON(m)
+	return append(data, '\n'), err
+}
+
+// stream answers with the events of a feed above after, as they come. x is the execution they belong to; nil for a
+// session's background. onLeave, where there is one, runs when the client left before the end.
+func (e *encoding) stream(c *fiber.Ctx, feed sandbox.Feed, x *sandbox.Execution, after uint64, onLeave func()) {
+	daemon.Stream(c, e.mediaType, func(ctx context.Context, s *daemon.StreamWriter) {
+		err := e.write(ctx, s, feed, x, after)
+		if err != nil && onLeave != nil {
+			onLeave()
+		}
+	})
+}
+
+// write sends events until the feed ends. An error means that the client left, or the server gives up.
+func (e *encoding) write(ctx context.Context, s *daemon.StreamWriter, feed sandbox.Feed, x *sandbox.Execution, after uint64) error {
+	for {
+		events, ended, err := next(ctx, feed, after)
+		if errors.Is(err, errSilence) {
+			err = s.Send(e.silence)
+		}
+		if err != nil {
+			return err
+		}
+		var part []byte
+		for _, ev := range events {
+			encoded, err := e.event(newEventMessage(ev, x))
+			if err != nil {
+				return err
+			}
+			part = append(part, encoded...)
+			after = ev.Seq
+		}
+		if len(part) > 0 {
+			if err := s.Send(part); err != nil {
+				return err
+			}
+		}
+		if ended {
+			return nil
+		}
+	}
+}
+
+var errSilence = errors.New("nothing was said for a while")
+
+// next waits for events; errSilence tells that it has waited for silentFor.
+func next(ctx context.Context, feed sandbox.Feed, after uint64) ([]sandbox.Event, bool, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, silentFor, errSilence)
+	defer cancel()
+	return feed.Next(ctx, after)
+}
+
+// resumeAfter is where the client wants to go on: the Last-Event-ID header, or the query's after.
+func resumeAfter(c *fiber.Ctx) (uint64, error) {
+	where, text := []any{"header", "last-event-id"}, c.Get("Last-Event-ID")
+	if query := c.Query("after"); query != "" {
+		where, text = []any{"query", "after"}, query
+	}
+	if text == "" {
+		return 0, nil
+	}
+	after, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, daemon.Invalid(daemon.Wrong("int_parsing", "Input should be a valid integer of 0 or more", where...))
+	}
+	return after, nil
+}
