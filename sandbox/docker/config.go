@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"regexp"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -43,6 +44,9 @@ type Image struct {
 	Variant string // what Build is to be given to make it, "" where it cannot be made
 }
 
+// hashPattern keeps a hash harmless in a Dockerfile.
+var hashPattern = regexp.MustCompile(`^[A-Za-z0-9]+$`)
+
 func (c *Config) validate() error {
 	if _, err := uuid.Parse(c.Owner); err != nil {
 		return fmt.Errorf("owner %q is not a UUID", c.Owner)
@@ -64,8 +68,8 @@ func (c *Config) validate() error {
 	if c.RequestTimeout <= 0 {
 		return errors.New("the request timeout must be more than 0")
 	}
-	if c.Driver == nil || c.DriverHash == "" {
-		return errors.New("the driver's files and their hash are missing")
+	if c.Driver == nil || !hashPattern.MatchString(c.DriverHash) {
+		return fmt.Errorf("the driver's files are missing, or their hash %q is none", c.DriverHash)
 	}
 	if c.Log == nil {
 		return errors.New("the logger is missing")

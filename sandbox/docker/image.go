@@ -26,6 +26,7 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 type preparedImage struct {
 	id     string // of the image with the driver in it
 	python string // absolute path in it
+	driver string // absolute path in it
 	path   string // its PATH
 	err    error
 }
@@ -77,7 +78,7 @@ func (r *Runtime) prepare(ctx context.Context, config Image, progress io.Writer)
 			return preparedImage{}, err
 		}
 	}
-	img := preparedImage{id: found.ID, path: imagePath(found)}
+	img := preparedImage{id: found.ID, driver: driverPath, path: imagePath(found)}
 	if img.python, err = r.probe(ctx, config.Ref, img); err != nil {
 		return preparedImage{}, err
 	}
@@ -85,7 +86,7 @@ func (r *Runtime) prepare(ctx context.Context, config Image, progress io.Writer)
 		return img, nil
 	}
 	fmt.Fprintf(progress, "image %s: putting the driver into it\n", config.Ref)
-	img.id, err = r.inject(ctx, img.id)
+	img.id, img.driver, err = r.inject(ctx, img.id)
 	return img, err
 }
 

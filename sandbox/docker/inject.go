@@ -24,19 +24,21 @@ const (
 	maxDriver          = 16 << 20 // bytes of all its files
 )
 
-// inject makes an image from base with the driver in it, unless there is one already, and returns its id. Nothing of the
-// base image is run for that.
-func (r *Runtime) inject(ctx context.Context, base string) (string, error) {
+// inject makes an image from base with the driver in it, unless there is one already, and returns its id and where the
+// driver is. Nothing of the base image is run for that.
+func (r *Runtime) inject(ctx context.Context, base string) (id, driver string, err error) {
+	// In a folder of its own: an older driver in the image may be byte-compiled, and Python would run that instead.
+	driver = driverPath + "-" + r.config.DriverHash
 	sum := sha256.Sum256([]byte(base + "\n" + r.config.DriverHash))
 	tag := injectedRepository + ":" + hex.EncodeToString(sum[:])
 	if found, err := r.inspectImage(ctx, tag); err == nil {
-		return found.ID, nil
+		return found.ID, driver, nil
 	} else if !notFound(err) {
-		return "", err
+		return "", "", err
 	}
-	files, err := buildContext(base, r.config.DriverHash, r.config.Driver)
+	files, err := buildContext(base, driver, r.config.DriverHash, r.config.Driver)
 	if err != nil {
-		return "", fmt.Errorf("pack the driver: %w", err)
+		return "", "", fmt.Errorf("pack the driver: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, injectTimeout)
 	defer cancel()
@@ -44,24 +46,24 @@ func (r *Runtime) inject(ctx context.Context, base string) (string, error) {
 		Tags: []string{tag}, NetworkMode: "none", Remove: true, ForceRemove: true, Version: build.BuilderV1,
 	})
 	if err != nil {
-		return "", engineError("put the driver into an image", err)
+		return "", "", engineError("put the driver into an image", err)
 	}
 	defer resp.Body.Close()
 	if err := jsonmessage.DisplayJSONMessagesStream(resp.Body, io.Discard, 0, false, nil); err != nil {
-		return "", engineError("put the driver into an image", err)
+		return "", "", engineError("put the driver into an image", err)
 	}
 	found, err := r.inspectImage(ctx, tag)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	if found.Config == nil || found.Config.Labels[LabelDriver] != r.config.DriverHash {
-		return "", sandbox.Errorf(sandbox.CodeEngine, "the container engine built an image without the driver")
+		return "", "", sandbox.Errorf(sandbox.CodeEngine, "the container engine built an image without the driver")
 	}
-	return found.ID, nil
+	return found.ID, driver, nil
 }
 
 // buildContext is a tar archive of a Dockerfile and the driver. Its times are all the same: so is its hash.
-func buildContext(base, hash string, driver fs.FS) (*bytes.Buffer, error) {
+func buildContext(base, target, hash string, driver fs.FS) (*bytes.Buffer, error) {
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
 	add := func(name string, data []byte) error {
@@ -74,7 +76,7 @@ func buildContext(base, hash string, driver fs.FS) (*bytes.Buffer, error) {
 		_, err := w.Write(data)
 		return err
 	}
-	dockerfile := fmt.Sprintf("FROM %s\nCOPY driver %s\nLABEL %s=%s\n", base, driverPath, LabelDriver, hash)
+	dockerfile := fmt.Sprintf("FROM %s\nCOPY driver %s\nLABEL %s=%s\n", base, target, LabelDriver, hash)
 	if err := add("Dockerfile", []byte(dockerfile)); err != nil {
 		return nil, err
 	}

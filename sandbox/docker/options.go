@@ -14,7 +14,7 @@ import (
 
 // Paths inside a container.
 const (
-	driverPath = "/opt/fastpyrepl/driver"
+	driverPath = "/opt/fastpyrepl/driver" // of images made with it
 	homePath   = "/home/user"
 	tmpPath    = "/tmp"
 	shmPath    = "/dev/shm"
@@ -86,7 +86,7 @@ func options(spec sandbox.Spec, img preparedImage, uid int, labels map[string]st
 		OpenStdin:    true, // and not StdinOnce: a daemon that comes back attaches again
 		Env:          environment(spec, img),
 		Entrypoint:   []string{img.python, "-I"},
-		Cmd:          []string{driverPath},
+		Cmd:          []string{img.driver},
 		Healthcheck:  &container.HealthConfig{Test: []string{"NONE"}}, // an image's would run in the session
 		Image:        img.id,
 		WorkingDir:   homePath,

@@ -68,8 +68,8 @@ func TestOptions_EveryFieldIsDecided(t *testing.T) {
 }
 
 func TestOptions_NothingCanWeakenTheContainer(t *testing.T) {
-	confined := func(spec sandbox.Spec, id, python, path, runtime string, uid uint16, cpus uint8) bool {
-		img := preparedImage{id: id, python: python, path: path}
+	confined := func(spec sandbox.Spec, id, python, driver, path, runtime string, uid uint16, cpus uint8) bool {
+		img := preparedImage{id: id, python: python, driver: driver, path: path}
 		h := host{runtime: runtime, seccomp: "seccomp={}", cpus: int(cpus)}
 		config, hostConfig := options(spec, img, int(uid), map[string]string{LabelSession: spec.Session}, h)
 		for _, v := range []reflect.Value{reflect.ValueOf(*config), reflect.ValueOf(*hostConfig), reflect.ValueOf(hostConfig.Resources)} {
@@ -93,7 +93,7 @@ func TestOptions_NothingCanWeakenTheContainer(t *testing.T) {
 			"user":         config.User == fmt.Sprintf("%[1]d:%[1]d", uid),
 			"healthcheck":  slices.Equal(config.Healthcheck.Test, []string{"NONE"}),
 			"hostname":     config.Hostname == "sandbox",
-			"command":      slices.Equal(config.Entrypoint, []string{python, "-I"}) && slices.Equal(config.Cmd, []string{driverPath}),
+			"command":      slices.Equal(config.Entrypoint, []string{python, "-I"}) && slices.Equal(config.Cmd, []string{driver}),
 			"masks":        slices.Contains(hostConfig.MaskedPaths, "/dev/pts") && slices.Contains(hostConfig.MaskedPaths, "/proc/kcore"),
 			"stdin":        config.OpenStdin && !config.StdinOnce && !config.Tty,
 			"tmpfs":        len(hostConfig.Tmpfs) == 3,
