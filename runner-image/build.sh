@@ -80,7 +80,7 @@ choose_base() {
 		BASE=debian:trixie-slim
 		return
 	fi
-	say "no registry answers ($(tail -n1 "$work/pull" | cut -c1-120)); building the base from Debian packages, about half a minute"
+	say "no registry answers ($(tail -n1 "$work/pull")); building the base from Debian packages, about half a minute"
 	bootstrap
 	BASE=fastpyrepl/base:trixie
 }
