@@ -55,6 +55,7 @@ func (e *Execution) end(r *Result) {
 	r.ExecutionID = e.log.execution
 	r.SessionID = e.session.key.ID
 	r.Stdout, r.Stderr = e.log.text(EventStdout), e.log.text(EventStderr)
+	r.InvalidUTF8 = e.invalidUTF8()
 	r.Exception, r.Result, r.Displays, r.Locals = e.exception, e.value, e.displays, e.locals
 	if e.setup && r.Outcome != OutcomeOK {
 		r.StateKept = false // nobody is to build on half a set-up
@@ -63,9 +64,25 @@ func (e *Execution) end(r *Result) {
 	e.result = r
 	e.log.end(Event{Type: EventDone, Result: r})
 	close(e.done)
-	if e.ended != nil {
-		e.ended()
+	e.endMu.Lock()
+	defer e.endMu.Unlock()
+	for _, f := range e.onEnd {
+		f()
 	}
+	e.onEnd = nil
+}
+
+func (e *Execution) invalidUTF8() map[string]int64 {
+	var counts map[string]int64
+	for t, n := range map[EventType]int64{EventStdout: e.stdout.invalid, EventStderr: e.stderr.invalid} {
+		if n > 0 && counts == nil {
+			counts = map[string]int64{}
+		}
+		if n > 0 {
+			counts[string(t)] = n
+		}
+	}
+	return counts
 }
 
 func (e *Execution) exceptionLine() string {

@@ -3,85 +3,128 @@ package sandbox
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
 
-// eventLog numbers events and gives them to any number of readers. What one execution may say is bounded by its caps; a
-// log that goes on for ever has a bound of its own.
+// eventLog numbers events and gives them to any number of readers. What its events take is bounded; the oldest go first.
 type eventLog struct {
 	execution string
-	maxBytes  int64 // past it the oldest events are dropped; 0 for never
+	maxBytes  int64 // immutable
 
 	mu      sync.Mutex
 	entries []entry       // guarded by mu
 	dropped uint64        // guarded by mu: how many events were dropped before entries
-	bytes   int64         // guarded by mu: of text in entries, where maxBytes is set
+	bytes   int64         // guarded by mu: that entries count for
+	stdout  []byte        // guarded by mu: all that appendText was given, also of events that were dropped
+	stderr  []byte        // guarded by mu
 	read    uint64        // guarded by mu: the last event that some reader was given
 	ended   bool          // guarded by mu
 	changed chan struct{} // guarded by mu: closed at the next event; nil while nobody waits
 }
 
-// entry is an event whose text may still grow.
+// entry is an event; from and to is where its text is in the stream's, where it came by appendText.
 type entry struct {
 	Event
-	text []byte
+	from, to int
 }
 
-// appendText adds output. It joins the event before it when that is of the same stream and no reader has seen it yet,
-// so that a million small writes are not a million events.
+const (
+	// entryOverhead is what an event takes beside its text and values, in bytes.
+	entryOverhead = 256
+	// maxExecutionEvents is what the events of one execution take beside their text and values, in bytes.
+	maxExecutionEvents = 16384 * entryOverhead
+	// maxEventText is how long the text of one event gets by joining, in bytes.
+	maxEventText = 64 << 10
+	// maxBatch is about how much text Next returns at once, in bytes: a reader that is slow holds it.
+	maxBatch = 256 << 10
+)
+
+// appendText adds output, which decode appends. It joins an event of the same stream that no reader has seen yet, so
+// that a million small writes are not a million events.
 func (l *eventLog) appendText(t EventType, decode func(dst []byte) []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n := len(l.entries); n > 0 && l.entries[n-1].Type == t && l.read < l.entries[n-1].Seq && l.maxBytes == 0 {
-		last := &l.entries[n-1]
-		last.text = decode(last.text)
+	text := l.stream(t)
+	from := len(*text)
+	*text = decode(*text)
+	if len(*text) == from {
+		return
+	}
+	if last := l.joinable(t); last != nil {
+		last.to = len(*text)
 		l.wake()
 		return
 	}
-	if text := decode(nil); len(text) > 0 {
-		l.add(Event{Type: t}, text)
+	l.add(entry{Event: Event{Type: t}, from: from, to: len(*text)})
+}
+
+// stream needs mu.
+func (l *eventLog) stream(t EventType) *[]byte {
+	if t == EventStderr {
+		return &l.stderr
 	}
+	return &l.stdout
+}
+
+// joinable needs mu. It looks past an event of the other stream: order is exact within a stream only, and a program that
+// writes to both in turn must not make an event of every write.
+func (l *eventLog) joinable(t EventType) *entry {
+	for i := len(l.entries) - 1; i >= max(0, len(l.entries)-2); i-- {
+		e := &l.entries[i]
+		if e.Seq <= l.read || e.to == 0 {
+			return nil
+		}
+		if e.Type == t && e.to-e.from >= maxEventText {
+			return nil
+		}
+		if e.Type == t {
+			return e
+		}
+	}
+	return nil
 }
 
 // append adds an event.
 func (l *eventLog) append(ev Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.add(ev, []byte(ev.Text))
+	l.add(entry{Event: ev})
 }
 
 // end adds the last event. Those after it are dropped.
 func (l *eventLog) end(ev Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.add(ev, nil)
+	l.add(entry{Event: ev})
 	l.ended = true
 }
 
 // add needs mu.
-func (l *eventLog) add(ev Event, text []byte) {
+func (l *eventLog) add(e entry) {
 	if l.ended {
 		return
 	}
-	ev.Seq = l.dropped + uint64(len(l.entries)) + 1
+	e.Seq = l.dropped + uint64(len(l.entries)) + 1
 	if l.execution != "" {
-		ev.Execution = l.execution
+		e.Execution = l.execution
 	}
-	ev.Time = time.Now()
-	l.entries = append(l.entries, entry{Event: ev, text: text})
-	if l.maxBytes > 0 {
-		l.trim(int64(len(text)) + entryOverhead)
+	e.Time = time.Now()
+	l.entries = append(l.entries, e)
+	if l.bytes += e.cost(); l.bytes > l.maxBytes {
+		l.trim()
 	}
 	l.wake()
 }
 
-// trim needs mu. It makes room after an event of n bytes.
-func (l *eventLog) trim(n int64) {
+// cost is what an entry counts for in the log's bound.
+func (e *entry) cost() int64 { return int64(len(e.Text)) + entryOverhead }
+
+// trim needs mu. It drops a quarter, so that it need not run for every event, but never the newest.
+func (l *eventLog) trim() {
 	drop := 0
-	for l.bytes += n; l.bytes > l.maxBytes && drop < len(l.entries)-1; drop++ {
-		l.bytes -= int64(len(l.entries[drop].text)) + entryOverhead
+	for ; l.bytes > l.maxBytes*3/4 && drop < len(l.entries)-1; drop++ {
+		l.bytes -= l.entries[drop].cost()
 	}
 	l.entries = slices.Delete(l.entries, 0, drop)
 	l.dropped += uint64(drop)
@@ -103,21 +146,15 @@ func (l *eventLog) wake() {
 	}
 }
 
-// text joins the output of one stream.
+// text is all the output of one stream.
 func (l *eventLog) text(t EventType) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var whole strings.Builder
-	for i := range l.entries {
-		if l.entries[i].Type == t {
-			whole.Write(l.entries[i].text)
-		}
-	}
-	return whole.String()
+	return string(*l.stream(t))
 }
 
-// Next returns the events numbered above after, at least one, and whether they end the log. It waits for one until ctx
-// ends, and then returns the cause. With ended there may be none.
+// Next returns events numbered above after, at least one, and whether they end the log. It waits for one until ctx ends,
+// and then returns the cause. With ended there may be none. Where numbers are missing, events were dropped.
 func (l *eventLog) Next(ctx context.Context, after uint64) (events []Event, ended bool, err error) {
 	for {
 		events, ended, changed := l.take(after)
@@ -132,33 +169,35 @@ func (l *eventLog) Next(ctx context.Context, after uint64) (events []Event, ende
 	}
 }
 
-// take returns the events after the given one, whether they are the last, and what to wait for otherwise.
+// take returns events after the given one, whether they are the last, and what to wait for when there is none.
 func (l *eventLog) take(after uint64) (batch []Event, ended bool, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := l.dropped + uint64(len(l.entries))
-	for i := min(max(after, l.dropped), n) - l.dropped; i < uint64(len(l.entries)); i++ {
-		ev := l.entries[i].Event
-		ev.Text = string(l.entries[i].text)
+	at := min(max(after, l.dropped), n)
+	for size := 0; at < n && size < maxBatch; at++ {
+		e := &l.entries[at-l.dropped]
+		ev := e.Event
+		if e.to > 0 {
+			ev.Text = string((*l.stream(e.Type))[e.from:e.to])
+		}
+		size += len(ev.Text) + entryOverhead
 		batch = append(batch, ev)
 	}
-	l.read = max(l.read, n)
+	l.read = max(l.read, at)
 	if l.changed == nil {
 		l.changed = make(chan struct{})
 	}
-	return batch, l.ended, l.changed
+	return batch, l.ended && at == n, l.changed
 }
 
 // size is about what the events take, in bytes.
 func (l *eventLog) size() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := int64(len(l.entries)) * entryOverhead
+	n := int64(cap(l.stdout) + cap(l.stderr))
 	for i := range l.entries {
-		n += int64(cap(l.entries[i].text)) + l.entries[i].Event.size()
+		n += l.entries[i].cost() + l.entries[i].Event.size()
 	}
 	return n
 }
-
-// entryOverhead is what an event takes beside its text and values, in bytes.
-const entryOverhead = 256

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"sync"
 	"time"
 
 	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
@@ -35,8 +36,12 @@ type Execution struct {
 	exception      *Exception
 	locals         *Locals
 
-	stateLostAt int    // guarded by the session's mu
-	ended       func() // called after done; nil for none; immutable once queued
+	stateLostAt int  // guarded by the session's mu
+	sent        bool // guarded by the session's mu; EXECUTE has left
+	interrupted bool // guarded by the session's mu; asked for before it was sent
+
+	endMu sync.Mutex
+	onEnd []func() // guarded by endMu; called after done
 
 	result *Result // immutable once done is closed
 }
@@ -55,7 +60,7 @@ func newExecution(s *Session, req Request, caps ExecutionConfig) *Execution {
 	if e.timeout == 0 {
 		e.timeout = caps.Timeout
 	}
-	e.log.execution = e.id.String()
+	e.log.execution, e.log.maxBytes = e.id.String(), maxExecutionEvents
 	return e
 }
 
@@ -88,8 +93,19 @@ func (e *Execution) Result() *Result {
 	}
 }
 
-// Next returns the events numbered above after, at least one, and whether they are the last. It waits for one until ctx
-// ends, and then returns the cause.
+// OnEnd calls f once the execution has ended; at once if it has. f must not block.
+func (e *Execution) OnEnd(f func()) {
+	e.endMu.Lock()
+	defer e.endMu.Unlock()
+	if e.Result() != nil {
+		f()
+		return
+	}
+	e.onEnd = append(e.onEnd, f)
+}
+
+// Next returns events numbered above after, at least one, and whether they are the last. It waits for one until ctx ends,
+// and then returns the cause. Where numbers are missing, the log has dropped events; the Result has all there is.
 func (e *Execution) Next(ctx context.Context, after uint64) (events []Event, ended bool, err error) {
 	return e.log.Next(ctx, after)
 }

@@ -133,18 +133,13 @@ func (m *Manager) execute(ctx context.Context, key Key, req Request, forget func
 
 // register makes e findable, and bounds how long it stays so after its end.
 func (m *Manager) register(e *Execution, forget func()) {
-	e.ended = func() {
+	m.executions.add(e, forget)
+	e.OnEnd(func() {
 		m.mu.Lock()
 		cfg := m.cfg
 		m.mu.Unlock()
 		m.executions.keep(e, cfg.MaxResults, cfg.ResultsKept)
-	}
-	m.executions.add(e, forget)
-	select {
-	case <-e.done: // setup code that failed
-		e.ended()
-	default:
-	}
+	})
 }
 
 // Execution finds an execution of owner's that runs, or ended and is still kept; else the error has CodeNotFound.

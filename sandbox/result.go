@@ -39,6 +39,8 @@ type Result struct {
 	Duration  time.Duration    `json:"-"` // that the user's code ran
 	Usage     ExecutionUsage   `json:"usage"`
 	Truncated map[string]int64 `json:"truncated,omitempty"` // bytes left out, by part
+	// InvalidUTF8 counts the bytes of stdout and stderr that were not UTF-8 and became U+FFFD.
+	InvalidUTF8 map[string]int64 `json:"invalid_utf8,omitempty"`
 	// StateLostAt is the count of the earlier execution at which the session's variables were lost, said once, by the
 	// execution after it.
 	StateLostAt int `json:"state_lost_at,omitzero"`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -108,16 +109,19 @@ func (s *Session) overError() error {
 
 // run sends e when its turn has come, and holds the driver to its promise to answer.
 func (s *Session) run(e *Execution) {
+	defer func() { e.req = Request{} }() // it may hold a book
 	select {
 	case <-e.turn:
 	case <-e.done:
 		return
 	}
-	defer func() { e.req = Request{} }() // it may hold a book
 	if !s.begin(e) {
 		return
 	}
 	err := s.link.send(wire.Execute, e.id, wire.Marshal(e.message()))
+	if err == nil {
+		err = s.sent(e)
+	}
 	if err == nil {
 		err = s.sendBlobs(e)
 	}
@@ -148,6 +152,18 @@ func (s *Session) begin(e *Execution) bool {
 	}
 	e.log.append(Event{Type: EventStarted, ExecutionCount: count})
 	return true
+}
+
+// sent notes that the driver knows of e, and makes up for an interrupt that came before that.
+func (s *Session) sent(e *Execution) error {
+	s.mu.Lock()
+	e.sent = true
+	interrupted := e.interrupted
+	s.mu.Unlock()
+	if !interrupted {
+		return nil
+	}
+	return s.sendInterrupt(e)
 }
 
 // sendBlobs sends what EXECUTE announced, never more than the window ahead of what the driver has taken.
@@ -182,15 +198,24 @@ func (s *Session) sendBlobs(e *Execution) error {
 // interrupt ends e if it is running, and takes it from the queue if it is not.
 func (s *Session) interrupt(e *Execution) error {
 	s.mu.Lock()
-	for i, queued := range s.queue {
-		if queued == e && i > 0 {
-			s.queue = append(s.queue[:i], s.queue[i+1:]...)
-			s.mu.Unlock()
-			e.end(&Result{Outcome: OutcomeInterrupted, StateKept: true, Error: "interrupted: the execution had not begun"})
-			return nil
-		}
+	i := slices.Index(s.queue, e)
+	if i > 0 {
+		s.queue = slices.Delete(s.queue, i, i+1)
 	}
+	e.interrupted = e.interrupted || i == 0
+	sent := e.sent
 	s.mu.Unlock()
+	switch {
+	case i > 0:
+		e.end(&Result{Outcome: OutcomeInterrupted, StateKept: true, Error: "interrupted: the execution had not begun"})
+		return nil
+	case i < 0 || !sent: // over already, or run will see to it
+		return nil
+	}
+	return s.sendInterrupt(e)
+}
+
+func (s *Session) sendInterrupt(e *Execution) error {
 	return s.tell(e, wire.Interrupt, wire.Marshal(wire.InterruptMessage{Reason: string(OutcomeInterrupted)}))
 }
 

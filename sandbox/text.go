@@ -3,10 +3,11 @@ package sandbox
 import "unicode/utf8"
 
 // textDecoder turns the bytes of one output stream, cut anywhere, into valid UTF-8. Bytes that are not UTF-8 become
-// U+FFFD, one each.
+// U+FFFD, one each, and are counted.
 type textDecoder struct {
 	partial [utf8.UTFMax]byte // the beginning of a character whose rest is to come
 	n       int
+	invalid int64
 }
 
 // append decodes b onto dst.
@@ -23,7 +24,7 @@ func (d *textDecoder) append(dst, b []byte) []byte {
 		d.n = copy(d.partial[:], b[len(b)-cut:])
 		b = b[:len(b)-cut]
 	}
-	return appendValid(dst, b)
+	return d.appendValid(dst, b)
 }
 
 // settle decodes the bytes held back. What follows a broken character may begin another one.
@@ -31,8 +32,8 @@ func (d *textDecoder) settle(dst []byte) []byte {
 	held := d.partial[:d.n]
 	d.n = 0
 	for len(held) > 0 && utf8.FullRune(held) {
-		r, size := utf8.DecodeRune(held)
-		dst = utf8.AppendRune(dst, r)
+		var size int
+		dst, size = d.appendRune(dst, held)
 		held = held[size:]
 	}
 	d.n = copy(d.partial[:], held)
@@ -41,7 +42,7 @@ func (d *textDecoder) settle(dst []byte) []byte {
 
 // finish decodes what is still held back at the end of the stream.
 func (d *textDecoder) finish(dst []byte) []byte {
-	dst = appendValid(dst, d.partial[:d.n])
+	dst = d.appendValid(dst, d.partial[:d.n])
 	d.n = 0
 	return dst
 }
@@ -60,14 +61,23 @@ func incomplete(b []byte) int {
 }
 
 // appendValid appends b, with U+FFFD for every byte that is not UTF-8.
-func appendValid(dst, b []byte) []byte {
+func (d *textDecoder) appendValid(dst, b []byte) []byte {
 	if utf8.Valid(b) {
 		return append(dst, b...)
 	}
 	for len(b) > 0 {
-		r, size := utf8.DecodeRune(b)
-		dst = utf8.AppendRune(dst, r)
+		var size int
+		dst, size = d.appendRune(dst, b)
 		b = b[size:]
 	}
 	return dst
+}
+
+// appendRune appends the first character of b, or U+FFFD for its first byte.
+func (d *textDecoder) appendRune(dst, b []byte) ([]byte, int) {
+	r, size := utf8.DecodeRune(b)
+	if r == utf8.RuneError && size == 1 {
+		d.invalid++
+	}
+	return utf8.AppendRune(dst, r), size
 }

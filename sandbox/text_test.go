@@ -10,9 +10,13 @@ func FuzzTextDecoder(f *testing.F) {
 	f.Add([]byte("\xe2\xe2\x82\xac\xf0\x9f\xc3"), uint8(2))
 	f.Fuzz(func(t *testing.T, b []byte, step uint8) {
 		var want []byte
+		var invalid int64
 		for rest := b; len(rest) > 0; {
 			r, size := utf8.DecodeRune(rest)
 			want = utf8.AppendRune(want, r)
+			if r == utf8.RuneError && size == 1 {
+				invalid++
+			}
 			rest = rest[size:]
 		}
 		var d textDecoder
@@ -25,6 +29,9 @@ func FuzzTextDecoder(f *testing.F) {
 		got = d.finish(got)
 		if string(got) != string(want) {
 			t.Errorf("%q in steps of %d: got %q, want %q", b, step%7+1, got, want)
+		}
+		if d.invalid != invalid {
+			t.Errorf("%q in steps of %d: %d bytes counted, want %d", b, step%7+1, d.invalid, invalid)
 		}
 	})
 }
