@@ -92,7 +92,7 @@ func TestPrepare_RefusesAnImageThatCannotServe(t *testing.T) {
 		"does not know where it is":   {other, `{"version": [3, 13], "executable": ""}`},
 	} {
 		t.Run(want, func(t *testing.T) {
-			ref := buildImage(t, "FROM "+testImage()+"\n"+tc.dockerfile, "#!/usr/bin/python3", "print(+tc.prints+)")
+			ref := buildImage(t, "FROM "+testImage()+"\n"+tc.dockerfile, "#!/usr/bin/python3", "print('''"+tc.prints+"''')")
 			rt := withImage(t, docker.Image{Ref: ref}, nil)
 			err := rt.Prepare(t.Context(), t.Output())
 			if got := sandbox.ErrorCode(err); got != sandbox.CodeImage || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), ref) {

@@ -78,7 +78,7 @@ func (r *Runtime) probe(ctx context.Context, ref string, img preparedImage) (pyt
 	}
 	var report probeReport
 	if err := json.Unmarshal(text, &report); err != nil {
-		return "", &sandbox.Error{Code: sandbox.CodeImage, Message: fmt.Sprintf("%s has a python3 that does not work %q", ref, text), Err: err}
+		return "", &sandbox.Error{Code: sandbox.CodeImage, Message: ref + " has a python3 that does not work", Err: err}
 	}
 	if v := report.Version; v[0] != minPythonMajor || v[1] < minPythonMinor {
 		return "", sandbox.Errorf(sandbox.CodeImage, "%s has Python %d.%d: needed is %d.%d or newer", ref, v[0], v[1], minPythonMajor, minPythonMinor)
