@@ -22,6 +22,7 @@ until curl --silent --fail --max-time 5 "$url/health" >/dev/null; do
 	state=$(docker inspect --format '{{.State.Status}} {{.RestartCount}}' "$(daemon_container)")
 	if [ $SECONDS -ge $deadline ] || [ "$state" != "running 0" ]; then
 		compose logs --tail 20 fastpyrepl >&2
+		compose stop fastpyrepl >/dev/null 2>&1
 		die "the daemon does not come up (container: $state); its log is above"
 	fi
 	sleep 0.2
