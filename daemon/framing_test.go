@@ -102,3 +102,43 @@ func TestFraming_PipelinedRequestsAreAnsweredInOrder(t *testing.T) {
 		}
 	}
 }
+
+// curl asks before it sends more than a megabyte, and need not send what would be refused.
+func TestFraming_ExpectContinue(t *testing.T) {
+	s := serve(t, testConfig())
+	body := textBody(64 << 10)
+	request := func(header string, length int) string {
+		return "POST /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n" + header +
+			"Expect: 100-continue\r\nContent-Length: " + itoa(length) + "\r\n\r\n"
+	}
+	conn := s.dial(t)
+	if _, err := io.WriteString(conn, request("", len(body))); err != nil {
+		t.Fatal(err)
+	}
+	const goOn = "HTTP/1.1 100 Continue\r\n\r\n"
+	first := make([]byte, len(goOn))
+	if _, err := io.ReadFull(conn, first); err != nil || string(first) != goOn {
+		t.Fatalf("got %q, %v", first, err)
+	}
+	if _, err := io.WriteString(conn, body); err != nil {
+		t.Fatal(err)
+	}
+	if got := responses(t, conn); len(got) != 1 || got[0].StatusCode != 200 {
+		t.Errorf("%v, want one 200", got)
+	}
+	for _, tc := range []struct {
+		request, want string
+		status        int
+	}{
+		{request("", 2<<20), `{"detail":"the body is larger than 1048576 bytes"}`, 413},
+		{request("Origin: null\r\n", 10), `{"detail":"requests from other origins are not allowed"}`, 403},
+	} {
+		got := s.raw(t, tc.request)
+		if len(got) != 1 || got[0].StatusCode != tc.status || !got[0].Close {
+			t.Fatalf("%v, want one %d that closes", got, tc.status)
+		}
+		if text, _ := io.ReadAll(got[0].Body); string(text) != tc.want {
+			t.Errorf("%d %s, want %s", tc.status, text, tc.want)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,14 +16,16 @@ import (
 
 // Server serves routes over HTTP/1.1. Make it with New.
 type Server struct {
-	cfg    Config
-	log    *slog.Logger
-	routes []Route
-	app    *fiber.App
-	bodies budget
-	conns  conns
-	hosts  atomic.Pointer[hosts]
-	bound  string // the address listened on, where it is one; immutable while serving
+	cfg     Config
+	log     *slog.Logger
+	routes  []Route
+	app     *fiber.App
+	bodies  budget
+	conns   conns
+	streams sync.WaitGroup // writers of streamed answers
+	sockets atomic.Int64   // WebSockets that are open
+	hosts   atomic.Pointer[hosts]
+	bound   string // the address listened on, where it is one; immutable while serving
 
 	ctx    context.Context // of every handler; ends when Shutdown has given up waiting for them
 	cancel context.CancelCauseFunc
@@ -30,6 +33,9 @@ type Server struct {
 
 // New makes a server of routes. It does not listen yet.
 func New(cfg Config, deps Deps) *Server {
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = defaultHeartbeat
+	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	s := &Server{
 		cfg:    cfg,
@@ -63,6 +69,7 @@ func New(cfg Config, deps Deps) *Server {
 	server, handler := s.app.Server(), s.app.Handler()
 	server.CloseOnShutdown = true
 	server.SecureErrorLogMessage = true
+	server.ExpectHandler = s.expect
 	server.Handler = func(ctx *fasthttp.RequestCtx) {
 		if !knownMethod(ctx.Method()) { // Fiber answers these before any route; no route has TRACE
 			ctx.Request.Header.SetMethod(fiber.MethodTrace)
@@ -116,5 +123,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.conns.closeAll(ctx); err != nil {
 		return fmt.Errorf("wait for the handlers: %w", err)
 	}
+	s.streams.Wait() // their context has ended, and they write to nobody
 	return nil
 }

@@ -25,8 +25,8 @@ type server struct {
 	*daemon.Server
 	addr    string
 	log     *syncBuffer
-	entered chan struct{} // POST /wait sends one when it runs
-	release chan struct{} // POST /wait returns when it is closed
+	entered chan struct{} // POST /wait and /hold send one when they run
+	release chan struct{} // they return when it is closed
 	served  chan error    // what Serve returned
 }
 
@@ -98,6 +98,16 @@ func (s *server) testRoutes() []daemon.Route {
 				return err
 			}
 			return daemon.WriteJSON(c, map[string]string{"text": text})
+		}},
+		{Method: http.MethodPost, Path: "/hold", Handler: func(c *fiber.Ctx) error {
+			body, err := daemon.ReadBody(c)
+			if err != nil {
+				return err
+			}
+			defer body.Close()
+			s.entered <- struct{}{}
+			<-s.release
+			return daemon.WriteJSON(c, "released")
 		}},
 		{Method: http.MethodPost, Path: "/wait", Handler: func(c *fiber.Ctx) error {
 			s.entered <- struct{}{}

@@ -2,7 +2,6 @@ package jsonbody
 
 import (
 	"bytes"
-	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -59,7 +58,14 @@ func escape(s []byte) (r rune, size int) {
 	}
 }
 
+// hex4 decodes four hexadecimal digits. A body may have a hundred million of them.
 func hex4(s []byte) rune {
-	n, _ := strconv.ParseUint(string(s), 16, 16) // valid already
-	return rune(n)
+	return hexDigit(s[0])<<12 | hexDigit(s[1])<<8 | hexDigit(s[2])<<4 | hexDigit(s[3])
+}
+
+func hexDigit(b byte) rune {
+	if b <= '9' {
+		return rune(b - '0')
+	}
+	return rune(b|0x20-'a') + 10
 }
