@@ -34,10 +34,7 @@ const prefetched = 8 << 10
 // ReadBody reads the body, at most MaxBody bytes within ReadTimeout. The guard has looked at its type. The caller closes it.
 func ReadBody(c *fiber.Ctx) (*Body, error) {
 	s := scopeOf(c).server
-	body := &Body{
-		budget: &s.bodies,
-		limits: jsonbody.Limits{Depth: s.cfg.MaxJSONDepth, Values: s.cfg.MaxJSONKeys},
-	}
+	body := s.newBody()
 	r := c.Context().RequestBodyStream()
 	if r == nil {
 		return body, nil
@@ -54,6 +51,13 @@ func ReadBody(c *fiber.Ctx) (*Body, error) {
 	}
 	scopeOf(c).bodyRead = true
 	return body, nil
+}
+
+func (s *Server) newBody() *Body {
+	return &Body{
+		budget: &s.bodies,
+		limits: jsonbody.Limits{Depth: s.cfg.MaxJSONDepth, Values: s.cfg.MaxJSONKeys},
+	}
 }
 
 // read reads all of r. Without announced, which is -1 then, the end shows only when the buffer has room behind it.

@@ -16,12 +16,15 @@ type Config struct {
 	MaxHeader       int   // bytes of request line and headers
 	MaxJSONDepth    int   // objects and arrays in each other
 	MaxJSONKeys     int   // members and elements of one body
-	MaxConnections  int   // connections at once; 0 leaves it to the operating system's limit of open files
+	MaxConnections  int   // connections at once, and as many WebSockets; 0 leaves it to the limit of open files
 
 	ReadTimeout  time.Duration // for a whole request; its headers must be there in maxHeaderTime
 	WriteTimeout time.Duration // for a whole response
 	IdleTimeout  time.Duration // between two requests of a connection
 }
+
+// defaultHeartbeat is what Deps.Heartbeat is when it is 0.
+const defaultHeartbeat = 15 * time.Second
 
 // maxHeaderTime bounds how long a connection may hold a reader before anything is known of its request.
 const maxHeaderTime = 10 * time.Second
@@ -30,4 +33,8 @@ const maxHeaderTime = 10 * time.Second
 type Deps struct {
 	Log    *slog.Logger
 	Routes []Route // of every dialect
+
+	// Heartbeat is how long a stream or a WebSocket may say nothing, for the sake of proxies that give up on silent
+	// connections and to notice clients that are gone; 0 is 15 s. A WebSocket's client has twice as long to answer.
+	Heartbeat time.Duration
 }

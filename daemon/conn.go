@@ -26,21 +26,27 @@ type conn struct {
 	*net.TCPConn
 	conns  *conns
 	linger atomic.Bool
+	socket atomic.Bool // a WebSocket, whose handler closes it with a reason when the server gives up
+
+	writers sync.WaitGroup // of streamed answers
 }
 
-// linger makes the connection drain what its client still sends when it is closed.
-func linger(c net.Conn) {
-	if c, ok := c.(*conn); ok {
-		c.linger.Store(true)
-	}
-}
+// lingers makes the connection drain what its client still sends when it is closed.
+func (c *conn) lingers() { c.linger.Store(true) }
 
 func (c *conn) Close() error {
 	defer c.conns.remove(c)
+	defer c.writers.Wait() // they notice
 	if c.linger.Load() && c.CloseWrite() == nil && c.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
 		_, _ = io.Copy(io.Discard, c.TCPConn) // until the client has closed, or the deadline
 	}
 	return c.TCPConn.Close()
+}
+
+// abort ends every read and write of a connection, which its server still closes.
+func (c *conn) abort() {
+	_ = c.CloseRead()
+	_ = c.CloseWrite()
 }
 
 func (cs *conns) add(c *conn) {
@@ -61,13 +67,18 @@ func (cs *conns) remove(c *conn) {
 	}
 }
 
-// closeAll cuts off every connection and waits until they were given up. None may be added any more.
+// closeAll cuts off every connection, WebSockets a little later, and waits until they were given up. None may be added
+// any more.
 func (cs *conns) closeAll(ctx context.Context) error {
-	for {
+	patience := time.NewTimer(closeFrameTime)
+	defer patience.Stop()
+	for late := false; ; {
 		cs.mu.Lock()
 		n := len(cs.open)
 		for c := range cs.open {
-			_ = c.TCPConn.Close()
+			if late || !c.socket.Load() {
+				_ = c.TCPConn.Close()
+			}
 		}
 		cs.mu.Unlock()
 		if n == 0 {
@@ -75,13 +86,15 @@ func (cs *conns) closeAll(ctx context.Context) error {
 		}
 		select {
 		case <-cs.empty:
+		case <-patience.C:
+			late = true
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// listener makes the connections of a listener known to conns. Those of other kinds than TCP pass as they are.
+// listener makes the connections of a TCP listener known to conns.
 type listener struct {
 	net.Listener
 	conns *conns
@@ -92,11 +105,7 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
-		return nc, nil
-	}
-	c := &conn{TCPConn: tcp, conns: l.conns}
+	c := &conn{TCPConn: nc.(*net.TCPConn), conns: l.conns}
 	l.conns.add(c)
 	return c, nil
 }

@@ -95,7 +95,7 @@ func asError(err error) *Error {
 
 // refuseUnread answers what fasthttp itself could not read or would not. It closes the connection.
 func refuseUnread(c *fiber.Ctx, err error) error {
-	linger(c.Context().Conn())
+	connOf(c).lingers()
 	return writeError(c, err)
 }
 

@@ -24,16 +24,27 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	return nil
 }
 
-// answer guards and routes the request. A panic becomes an error that says where, not with what: the value of a panic
-// may hold what the client sent.
+// panicked says where a panic was, not with what: its value may hold what the client sent.
+func panicked(v any) error {
+	why := fmt.Sprintf("%T", v)
+	if e, ok := v.(runtime.Error); ok {
+		why = e.Error()
+	}
+	return fmt.Errorf("panic: %s\n%s", why, debug.Stack())
+}
+
+// recoverTail logs a panic in what goes on after a handler, where it would end the daemon. It is deferred.
+func (s *Server) recoverTail() {
+	if v := recover(); v != nil {
+		s.log.Error("stream or socket", "err", panicked(v))
+	}
+}
+
+// answer guards and routes the request. A panic becomes an error.
 func (s *Server) answer(c *fiber.Ctx) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			why := fmt.Sprintf("%T", v)
-			if e, ok := v.(runtime.Error); ok {
-				why = e.Error()
-			}
-			err = fmt.Errorf("panic: %s\n%s", why, debug.Stack())
+			err = panicked(v)
 		}
 	}()
 	if err := s.guard(c); err != nil {
@@ -52,7 +63,7 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	unread := hasBody(&c.Request().Header) && !scopeOf(c).bodyRead
 	if unread || c.Response().StatusCode() == http.StatusBadRequest {
 		c.Context().SetConnectionClose()
-		linger(c.Context().Conn())
+		connOf(c).lingers()
 	}
 	return err
 }

@@ -36,6 +36,9 @@ func newScope(s *Server, c *fiber.Ctx) *scope {
 // scopeOf panics outside of a route.
 func scopeOf(c *fiber.Ctx) *scope { return c.Locals(scopeKey{}).(*scope) }
 
+// connOf is the connection of a request. Every one of ours is TCP.
+func connOf(c *fiber.Ctx) *conn { return c.Context().Conn().(*conn) }
+
 // Context ends when the server has stopped waiting for its handlers, with a sandbox.Error as its cause. It does not end
 // when the client leaves: fasthttp does not notice that.
 func Context(c *fiber.Ctx) context.Context { return scopeOf(c).server.ctx }

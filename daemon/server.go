@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,12 +17,12 @@ import (
 type Server struct {
 	cfg     Config
 	log     *slog.Logger
+	beat    time.Duration
 	routes  []Route
 	app     *fiber.App
 	bodies  budget
 	conns   conns
-	streams sync.WaitGroup // writers of streamed answers
-	sockets atomic.Int64   // WebSockets that are open
+	sockets atomic.Int64 // WebSockets that are open
 	hosts   atomic.Pointer[hosts]
 	bound   string // the address listened on, where it is one; immutable while serving
 
@@ -33,13 +32,14 @@ type Server struct {
 
 // New makes a server of routes. It does not listen yet.
 func New(cfg Config, deps Deps) *Server {
-	if cfg.Heartbeat == 0 {
-		cfg.Heartbeat = defaultHeartbeat
+	if deps.Heartbeat == 0 {
+		deps.Heartbeat = defaultHeartbeat
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	s := &Server{
 		cfg:    cfg,
 		log:    deps.Log,
+		beat:   deps.Heartbeat,
 		routes: deps.Routes,
 		bodies: budget{limit: cfg.MaxInflightBody},
 		conns:  conns{open: map[*conn]struct{}{}, empty: make(chan struct{}, 1)},
@@ -96,7 +96,7 @@ func (s *Server) SetAllowedHosts(names []string) {
 	s.hosts.Store(newHosts(names))
 }
 
-// Serve answers requests from ln, which it closes, until Shutdown. It is called once.
+// Serve answers requests from ln, a TCP listener, which it closes, until Shutdown. It is called once.
 func (s *Server) Serve(ln net.Listener) error {
 	if addr, ok := ln.Addr().(*net.TCPAddr); ok && !addr.IP.IsUnspecified() {
 		s.bound = addr.IP.String()
@@ -123,6 +123,5 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.conns.closeAll(ctx); err != nil {
 		return fmt.Errorf("wait for the handlers: %w", err)
 	}
-	s.streams.Wait() // their context has ended, and they write to nobody
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"mime"
-	"net"
 	"strings"
 	"time"
 
@@ -13,12 +12,14 @@ import (
 
 // StreamWriter sends the parts of an answer as they come.
 type StreamWriter struct {
-	w       *bufio.Writer
-	conn    net.Conn
-	timeout time.Duration // for one part to leave
+	w         *bufio.Writer
+	conn      *conn
+	timeout   time.Duration // for one part to leave
+	heartbeat time.Duration
 }
 
-// Send writes one part and sees to it that it leaves now. An error means that nobody reads any more.
+// Send writes one part and sees to it that it leaves now. It waits while a few parts have not left yet. An error means
+// that nobody reads any more.
 func (s *StreamWriter) Send(part []byte) error {
 	if err := s.conn.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
 		return err
@@ -29,18 +30,25 @@ func (s *StreamWriter) Send(part []byte) error {
 	return s.w.Flush()
 }
 
-// Stream answers with what write sends, until it returns. write runs after the handler, with a context that ends with
-// ErrClientLeft as its cause when the client has left, or when the server gives up; it must not use c.
+// Heartbeat is how long the stream may say nothing.
+func (s *StreamWriter) Heartbeat() time.Duration { return s.heartbeat }
+
+// Stream answers with what write sends, until it returns. write runs beside and after the handler, with a context that
+// ends with ErrClientLeft as its cause when the client has left, or when the server gives up; it must not use c.
 func Stream(c *fiber.Ctx, contentType string, write func(ctx context.Context, s *StreamWriter)) {
-	sc := scopeOf(c)
-	nc := c.Context().Conn()
+	server, nc := scopeOf(c).server, connOf(c)
 	c.Set(fiber.HeaderContentType, contentType)
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set("X-Accel-Buffering", "no") // nginx would hold it back
+	c.Response().ImmediateHeaderFlush = true
+	nc.writers.Add(1)
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
-		ctx, stop := watchLeave(sc.server.ctx, nc)
+		defer nc.writers.Done()
+		ctx, stop := watchLeave(server.ctx, nc)
 		defer stop()
-		write(ctx, &StreamWriter{w: w, conn: nc, timeout: sc.server.cfg.WriteTimeout})
+		defer server.recoverTail()
+		write(ctx, &StreamWriter{w: w, conn: nc, timeout: server.cfg.WriteTimeout, heartbeat: server.beat})
+		_ = nc.SetWriteDeadline(time.Now().Add(server.cfg.WriteTimeout)) // for the end of the body
 	})
 }
 

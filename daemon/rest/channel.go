@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"regexp"
 	"sync"
-	"sync/atomic"
 
 	"github.com/gjyotin305/fastpyrepl/daemon"
 	"github.com/gjyotin305/fastpyrepl/daemon/jsonbody"
@@ -45,18 +44,17 @@ var channelTypes = regexp.MustCompile(`^(execute|interrupt|input)$`)
 const (
 	maxRef         = 256     // bytes
 	maxChannelText = 1 << 20 // bytes of an answer to input()
-	// maxChannelQueue is how many execute messages may wait for the session; the client's next ones wait in its socket.
+	// maxChannelQueue is how many execute messages may wait while the session starts; one more is refused.
 	maxChannelQueue = 16
 )
 
 // channel is one WebSocket on one session.
 type channel struct {
-	h      *Handler
-	key    sandbox.Key
-	socket *daemon.Socket
-	wg     sync.WaitGroup // followers of executions, and of the background
-
-	background atomic.Bool // somebody follows it
+	h          *Handler
+	key        sandbox.Key
+	socket     *daemon.Socket
+	background sandbox.Feed   // the one that is followed; execute's alone
+	wg         sync.WaitGroup // execute, and the followers of executions and of the background
 }
 
 // openChannel serves a session over a WebSocket: code in, events out. When the client leaves, the executions that it
@@ -69,60 +67,87 @@ func (h *Handler) openChannel(c *fiber.Ctx) error {
 	return daemon.UpgradeSocket(c, func(ctx context.Context, s *daemon.Socket) {
 		ch := &channel{h: h, key: key, socket: s}
 		ctx, cancel := context.WithCancel(ctx)
-		requests := make(chan executeMessage, maxChannelQueue)
+		requests := make(chan *channelExecute, maxChannelQueue)
 		ch.wg.Go(func() { ch.execute(ctx, requests) })
-		ch.followBackground(ctx)
-		ch.receive(ctx, requests)
+		ch.receive(requests)
 		cancel()
 		ch.wg.Wait()
+		for len(requests) > 0 {
+			(<-requests).body.Close()
+		}
 	})
 }
 
-// executeMessage is a decoded ChannelRequest.
-type executeMessage struct {
-	kind, ref, text string
-	request         executeRequest
+// channelExecute is an execute message. It is done with its body when its execution has ended.
+type channelExecute struct {
+	executeRequest
+	ref  string
+	body *daemon.Body
 }
 
 // receive takes messages until the client leaves.
-func (ch *channel) receive(ctx context.Context, requests chan<- executeMessage) {
+func (ch *channel) receive(requests chan<- *channelExecute) {
 	for {
-		b, err := ch.socket.Receive()
+		body, err := ch.socket.Receive()
 		if err != nil {
 			return
 		}
-		m := executeMessage{request: executeRequest{create: true}}
-		text := false
-		fields := append(m.request.fields(ch.h.limits.Load()),
-			jsonbody.Field{Name: "type", Required: true, Value: jsonbody.Matching(&m.kind, channelTypes, maxRef)},
-			jsonbody.Field{Name: "ref", Value: jsonbody.Nullable(jsonbody.String(&m.ref, maxRef))},
-			jsonbody.Field{Name: "text", Value: jsonbody.Nullable(func(raw jsontext.Value) []jsonbody.Error {
-				text = true
-				return jsonbody.String(&m.text, maxChannelText)(raw)
-			})},
-		)
-		fields[0].Required = false // code, which only execute needs
-		err = ch.socket.Decode(b, fields)
-		switch {
-		case err != nil:
-		case m.kind == "execute":
-			select {
-			case requests <- m:
-			case <-ctx.Done():
-				return
+		var kind, ref string
+		err = body.Decode([]jsonbody.Field{
+			{Name: "type", Required: true, Value: jsonbody.Matching(&kind, channelTypes, maxRef)},
+			{Name: "ref", Value: jsonbody.Nullable(jsonbody.String(&ref, maxRef))},
+		})
+		if err == nil && kind == "execute" {
+			err = ch.take(body, ref, requests)
+		} else {
+			if err == nil {
+				err = ch.control(kind, body)
 			}
-		case m.kind == "interrupt":
-			err = ch.h.manager.Interrupt(ch.key)
-		case m.kind == "input" && text:
-			err = ch.input(&m.text)
-		case m.kind == "input":
-			err = ch.input(nil)
-		default:
-			err = daemon.Invalid(daemon.Wrong("missing", "Field required", "body", "type"))
+			body.Close()
 		}
-		if err != nil && ch.refuse(m.ref, err) != nil {
+		if err != nil && ch.refuse(ref, err) != nil {
 			return
 		}
+	}
+}
+
+// take queues an execute message, and never waits: the interrupt behind it may be what ends the wait.
+func (ch *channel) take(body *daemon.Body, ref string, requests chan<- *channelExecute) error {
+	m := &channelExecute{executeRequest: executeRequest{create: true}, ref: ref, body: body}
+	if err := body.Decode(m.fields(ch.h.limits.Load())); err != nil {
+		body.Close()
+		return err
+	}
+	body.Drop(m.held())
+	select {
+	case requests <- m:
+		return nil
+	default:
+		body.Close()
+		return &daemon.Error{Status: http.StatusTooManyRequests, Detail: "too many executions wait for the session to start"}
+	}
+}
+
+// control serves a message about the execution that runs.
+func (ch *channel) control(kind string, body *daemon.Body) error {
+	switch kind {
+	case "interrupt":
+		return ch.h.manager.Interrupt(ch.key)
+	case "input":
+		text := new(string)
+		err := body.Decode([]jsonbody.Field{{Name: "text", Required: true, Value: func(raw jsontext.Value) []jsonbody.Error {
+			if raw.Kind() == 'n' {
+				text = nil
+				return nil
+			}
+			return jsonbody.String(text, maxChannelText)(raw)
+		}}})
+		if err != nil {
+			return err
+		}
+		return ch.input(text)
+	default: // "", which Matching lets pass
+		return daemon.Invalid(daemon.Wrong("missing", "Field required", "body", "type"))
 	}
 }
 
@@ -145,43 +170,41 @@ func (ch *channel) input(text *string) error {
 }
 
 // execute queues executions in the order they came, and follows each.
-func (ch *channel) execute(ctx context.Context, requests <-chan executeMessage) {
+func (ch *channel) execute(ctx context.Context, requests <-chan *channelExecute) {
+	ch.followBackground(ctx)
 	for {
-		var m executeMessage
+		var m *channelExecute
 		select {
 		case m = <-requests:
 		case <-ctx.Done():
 			return
 		}
-		req := m.request.sandbox()
+		req := m.sandbox()
 		req.Interactive = true
 		x, err := ch.h.manager.Execute(ctx, ch.key, req)
 		if err != nil {
+			m.body.Close()
 			_ = ch.refuse(m.ref, err) // receive notices when the client has left
 			continue
 		}
+		x.OnEnd(m.body.Close)
 		ch.followBackground(ctx)
 		ch.wg.Go(func() {
-			if ch.follow(ctx, x, x, m.ref) != nil && m.request.interruptsOnLeave() {
+			if ch.follow(ctx, x, x, m.ref) != nil && m.interruptsOnLeave() {
 				_ = x.Interrupt() // a session that cannot be told is lost, and says so itself
 			}
 		})
 	}
 }
 
-// followBackground begins to follow the session's background once there is a session.
+// followBackground follows the session's background, once there is a session, and anew after a reset.
 func (ch *channel) followBackground(ctx context.Context) {
 	feed, err := ch.h.manager.Background(ch.key)
-	if err != nil {
+	if err != nil || feed == ch.background {
 		return
 	}
-	if !ch.background.CompareAndSwap(false, true) {
-		return
-	}
-	ch.wg.Go(func() {
-		defer ch.background.Store(false) // after a reset there is another to follow
-		_ = ch.follow(ctx, feed, nil, "")
-	})
+	ch.background = feed
+	ch.wg.Go(func() { _ = ch.follow(ctx, feed, nil, "") })
 }
 
 // follow sends what a feed says until it ends. An error means that the client left, or the server gives up.

@@ -41,6 +41,7 @@ type Ending struct {
 	LocalsInexact []string                  `json:"locals_inexact,omitempty"`
 	LocalsOmitted int                       `json:"locals_omitted,omitzero"`
 	Truncated     map[string]int64          `json:"truncated"`
+	InvalidUTF8   map[string]int64          `json:"invalid_utf8"`
 	Usage         sandbox.ExecutionUsage    `json:"usage"`
 	StateLostAt   int                       `json:"state_lost_at,omitzero"`
 }
@@ -74,6 +75,7 @@ func newEventMessage(ev sandbox.Event, x *sandbox.Execution) EventMessage {
 			LocalsInexact: whole.LocalsInexact,
 			LocalsOmitted: whole.LocalsOmitted,
 			Truncated:     whole.Truncated,
+			InvalidUTF8:   whole.InvalidUTF8,
 			Usage:         whole.Usage,
 			StateLostAt:   whole.StateLostAt,
 		}

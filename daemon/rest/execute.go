@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"fmt"
+
 	"github.com/gjyotin305/fastpyrepl/daemon"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 	"github.com/gofiber/fiber/v2"
@@ -13,11 +15,12 @@ func (h *Handler) execute(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	defer body.Close()
 	req, x, err := h.start(c, body)
 	if err != nil {
+		body.Close()
 		return err
 	}
+	x.OnEnd(body.Close) // until then it may hold what the body brought, whoever waits for it
 	if req.detach {
 		return pending(c, x)
 	}
@@ -36,11 +39,16 @@ func (h *Handler) execute(c *fiber.Ctx) error {
 	return daemon.WriteJSON(c, newExecuteResponse(result, x.Created()))
 }
 
-// start decodes the request and queues it. The body's bytes are freed meanwhile.
+// start decodes the request and queues it. The body's bytes are freed; what was decoded from them still counts.
 func (h *Handler) start(c *fiber.Ctx, body *daemon.Body) (*executeRequest, *sandbox.Execution, error) {
 	req := &executeRequest{create: true, idempotencyKey: string(c.Request().Header.Peek("Idempotency-Key"))}
-	if err := body.Decode(req.fields(h.limits.Load())); err != nil {
-		return nil, nil, err
+	wrong := body.Decode(req.fields(h.limits.Load()))
+	if len(req.idempotencyKey) > sandbox.MaxIdempotencyKey {
+		wrong = daemon.Invalid(daemon.Wrong("string_too_long",
+			fmt.Sprintf("Value should have at most %d bytes", sandbox.MaxIdempotencyKey), "header", "idempotency-key"))
+	}
+	if wrong != nil {
+		return nil, nil, wrong
 	}
 	body.Drop(req.held())
 	daemon.SetSession(c, req.session)

@@ -47,14 +47,14 @@ func TestExecute_Golden(t *testing.T) {
 			`{"code":"plain","session_id":"s"}`,
 			`{"stdout":"out\n<é>\u0000�","stderr":"err","locals":null,"execution_time":0.25,"session_id":"s","error":null,` +
 				`"session_created":true,"execution_id":"ID","execution_count":1,"outcome":"ok","state_kept":true,` +
-				`"exception":null,"result":null,"displays":[],"truncated":{},` + usage,
+				`"exception":null,"result":null,"displays":[],"truncated":{},"invalid_utf8":{"stdout":1},` + usage,
 		},
 		{
 			`{"code":"rich","session_id":"s","return_locals":true}`,
 			`{"stdout":"","stderr":"","locals":{"a":"<x>","b":[1,2.50],"missing":null},"execution_time":0.25,"session_id":"s","error":null,` +
 				`"session_created":false,"execution_id":"ID","execution_count":2,"outcome":"ok","state_kept":true,` +
 				`"exception":null,"result":{"data":{"text/plain":"42"},"metadata":{"text/plain":{"a":1}}},` +
-				`"displays":[{"data":{"image/png":"aGk=","text/plain":"1"}}],"truncated":{"stdout":7},` +
+				`"displays":[{"data":{"image/png":"aGk=","text/plain":"1"}}],"truncated":{"stdout":7},"invalid_utf8":{},` +
 				`"usage":{"cpu_time":0.5,"wall_time":1.5,"memory_peak":1024},"locals_inexact":["a"],"locals_omitted":2}`,
 		},
 		{
@@ -62,7 +62,7 @@ func TestExecute_Golden(t *testing.T) {
 			`{"stdout":"","stderr":"Traceback\nValueError: no","locals":null,"execution_time":0.25,"session_id":"s","error":"ValueError: no",` +
 				`"session_created":false,"execution_id":"ID","execution_count":3,"outcome":"error","state_kept":true,` +
 				`"exception":{"type":"ValueError","message":"no","traceback":["Traceback","ValueError: no"]},` +
-				`"result":null,"displays":[],"truncated":{},` + usage,
+				`"result":null,"displays":[],"truncated":{},"invalid_utf8":{},` + usage,
 		},
 	} {
 		status, got, header := a.post(t, "/execute", tc.body)

@@ -22,7 +22,8 @@ type ExecuteResponse struct {
 	Exception      *sandbox.Exception     `json:"exception"`
 	Result         *sandbox.Display       `json:"result"` // of the last expression
 	Displays       []sandbox.Display      `json:"displays"`
-	Truncated      map[string]int64       `json:"truncated"` // bytes left out, by part
+	Truncated      map[string]int64       `json:"truncated"`    // bytes left out, by part
+	InvalidUTF8    map[string]int64       `json:"invalid_utf8"` // bytes that became U+FFFD, by stream
 	Usage          sandbox.ExecutionUsage `json:"usage"`
 	LocalsInexact  []string               `json:"locals_inexact,omitempty"` // those of which locals has a repr
 	LocalsOmitted  int                    `json:"locals_omitted,omitzero"`  // how many were left out at the cap
@@ -43,15 +44,13 @@ func newExecuteResponse(r *sandbox.Result, created bool) ExecuteResponse {
 		Exception:      r.Exception,
 		Result:         r.Result,
 		Displays:       r.Displays,
-		Truncated:      r.Truncated,
+		Truncated:      counts(r.Truncated),
+		InvalidUTF8:    counts(r.InvalidUTF8),
 		Usage:          r.Usage,
 		StateLostAt:    r.StateLostAt,
 	}
 	if r.Error != "" {
 		resp.Error = &r.Error
-	}
-	if resp.Truncated == nil {
-		resp.Truncated = map[string]int64{} // null would say that it is not known
 	}
 	if l := r.Locals; l != nil {
 		resp.Locals, resp.LocalsInexact, resp.LocalsOmitted = l.Values, l.Inexact, l.Omitted
@@ -60,4 +59,12 @@ func newExecuteResponse(r *sandbox.Result, created bool) ExecuteResponse {
 		}
 	}
 	return resp
+}
+
+// counts is m, but never nil: null would say that it is not known.
+func counts(m map[string]int64) map[string]int64 {
+	if m == nil {
+		return map[string]int64{}
+	}
+	return m
 }

@@ -19,9 +19,6 @@ type encoding struct {
 	silence   []byte // sent now and then while there is no event; nil for nothing
 }
 
-// silentFor is how long a stream may say nothing, for the sake of proxies that give up on silent connections.
-const silentFor = 15 * time.Second
-
 var (
 	sse    = encoding{mediaType: "text/event-stream", event: encodeSSE, silence: []byte(": keep-alive\n\n")}
 	ndjson = encoding{mediaType: "application/x-ndjson", event: encodeNDJSON}
@@ -61,7 +58,7 @@ func (e *encoding) stream(c *fiber.Ctx, feed sandbox.Feed, x *sandbox.Execution,
 // write sends events until the feed ends. An error means that the client left, or the server gives up.
 func (e *encoding) write(ctx context.Context, s *daemon.StreamWriter, feed sandbox.Feed, x *sandbox.Execution, after uint64) error {
 	for {
-		events, ended, err := next(ctx, feed, after)
+		events, ended, err := next(ctx, feed, after, s.Heartbeat())
 		if errors.Is(err, errSilence) {
 			err = s.Send(e.silence)
 		}
@@ -90,18 +87,19 @@ func (e *encoding) write(ctx context.Context, s *daemon.StreamWriter, feed sandb
 
 var errSilence = errors.New("nothing was said for a while")
 
-// next waits for events; errSilence tells that it has waited for silentFor.
-func next(ctx context.Context, feed sandbox.Feed, after uint64) ([]sandbox.Event, bool, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, silentFor, errSilence)
+// next waits for events; errSilence tells that there was none for so long.
+func next(ctx context.Context, feed sandbox.Feed, after uint64, silence time.Duration) ([]sandbox.Event, bool, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, silence, errSilence)
 	defer cancel()
 	return feed.Next(ctx, after)
 }
 
-// resumeAfter is where the client wants to go on: the Last-Event-ID header, or the query's after.
+// resumeAfter is where the client wants to go on: the Last-Event-ID header, with which a browser comes back to the same
+// address, or else the query's after.
 func resumeAfter(c *fiber.Ctx) (uint64, error) {
 	where, text := []any{"header", "last-event-id"}, c.Get("Last-Event-ID")
-	if query := c.Query("after"); query != "" {
-		where, text = []any{"query", "after"}, query
+	if text == "" {
+		where, text = []any{"query", "after"}, c.Query("after")
 	}
 	if text == "" {
 		return 0, nil
