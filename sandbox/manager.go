@@ -404,14 +404,14 @@ func (m *Manager) forget(s *Session) {
 // bury removes a lost session and remembers the cause.
 func (m *Manager) bury(s *Session) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	timeout := m.cfg.StopTimeout
 	if m.sessions[s.key] == s {
 		delete(m.sessions, s.key)
 		m.ending[s] = s.key
 		m.lost.add(s.key, s.cause)
 	}
-	m.mu.Unlock()
-	m.wg.Go(func() {
+	m.wg.Go(func() { // before the lock is given up: Close waits for it from then on
 		<-s.started // its start may still be in the setup code
 		_ = s.remove(timeout)
 		m.forget(s)
