@@ -39,6 +39,12 @@ func (e *Execution) finish(m wire.DoneMessage, stateLostAt int) error {
 			r.Truncated[part] = n
 		}
 	}
+	if e.displaysCut > 0 {
+		if r.Truncated == nil {
+			r.Truncated = map[string]int64{}
+		}
+		r.Truncated["display"] += e.displaysCut
+	}
 	e.end(r)
 	return nil
 }

@@ -31,6 +31,7 @@ type Execution struct {
 	stdout, stderr textDecoder
 	received       [2]int64 // bytes of stdout and stderr
 	display        int64    // bytes of displays and the result
+	displaysCut    int64    // bytes of displays that were left out here, not by the driver
 	displays       []Display
 	value          *Display
 	exception      *Exception
@@ -279,9 +280,12 @@ func (e *Execution) cut(m wire.CutMessage) {
 
 // show takes a DISPLAY or RESULT.
 func (e *Execution) show(f wire.Frame) error {
-	// Empty displays cost as much as small ones.
-	if e.display += int64(len(f.Payload)) + 64; e.display > e.caps.MaxDisplay+maxDisplaySlack {
+	if e.display += int64(len(f.Payload)); e.display > e.caps.MaxDisplay {
 		return fmt.Errorf("displays of more than %d bytes: %w", e.caps.MaxDisplay, wire.BadMessage)
+	}
+	if f.Type == wire.Display && len(e.displays) == maxDisplays {
+		e.displaysCut += int64(len(f.Payload))
+		return nil
 	}
 	var m wire.DisplayMessage
 	if err := wire.Unmarshal(f.Payload, &m); err != nil {
@@ -301,5 +305,6 @@ func (e *Execution) show(f wire.Frame) error {
 	return nil
 }
 
-// maxDisplaySlack covers what show counts and the driver does not.
-const maxDisplaySlack = 4 << 20
+// maxDisplays is how many displays of one execution are kept: each takes far more than its bytes when it is small. Those
+// after it are counted as left out.
+const maxDisplays = 4096
