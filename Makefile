@@ -26,7 +26,7 @@ e2e: image ## The end-to-end test through compose
 	go test -count=1 -v -timeout 10m -tags e2e ./test/e2e
 
 bench: image build ## The daemon against the raw engine, side by side
-	go run ./bench
+	go run ./bench -o bench/RESULTS.md
 
 clean: ## End the daemon, remove its state, the images and what builds left
 	@scripts/down.sh --volumes

@@ -39,7 +39,8 @@ func startDaemon(ctx context.Context, binary, dir string) (*daemon, error) {
 		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: time.Minute},
 	}
 	d.cmd.Env = append(os.Environ(),
-		fmt.Sprintf("FASTPYREPL_SERVER_PORT=%d", port), "FASTPYREPL_STATE_DIR="+dir, "FASTPYREPL_LOG_LEVEL=warn")
+		fmt.Sprintf("FASTPYREPL_SERVER_PORT=%d", port), "FASTPYREPL_STATE_DIR="+dir, "FASTPYREPL_LOG_LEVEL=warn",
+		fmt.Sprintf("FASTPYREPL_EXECUTION_MAX_STDOUT=%dB", 2*flood))
 	d.cmd.Stderr = os.Stderr
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }
 	if err := d.cmd.Start(); err != nil {
@@ -145,4 +146,68 @@ func (d *daemon) post(ctx context.Context, path string, body, out any) error {
 		return fmt.Errorf("%s: %s: %.200s", path, res.Status, answer)
 	}
 	return json.Unmarshal(answer, out)
+}
+
+// stream runs code and gives each piece of its output to heard as it comes.
+func (d *daemon) stream(ctx context.Context, session, code string, heard func(text string)) error {
+	body, err := d.openStream(ctx, session, code)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	for dec := json.NewDecoder(body); ; {
+		var ev struct{ Type, Text, Outcome string }
+		if err := dec.Decode(&ev); err != nil {
+			return err
+		}
+		switch {
+		case ev.Type == "stdout":
+			heard(ev.Text)
+		case ev.Type == "done" && ev.Outcome != "ok":
+			return fmt.Errorf("the stream's execution ended as %s", ev.Outcome)
+		case ev.Type == "done":
+			return nil
+		}
+	}
+}
+
+// drain runs code and counts the bytes of the stream it answers with, of which the last are returned.
+func (d *daemon) drain(ctx context.Context, session, code string) (n int64, last []byte, err error) {
+	body, err := d.openStream(ctx, session, code)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer body.Close()
+	buf := make([]byte, 256<<10)
+	for {
+		got, err := body.Read(buf)
+		if n += int64(got); got > 0 {
+			last = append(last, buf[max(0, got-1024):got]...)
+			last = last[max(0, len(last)-1024):]
+		}
+		if errors.Is(err, io.EOF) {
+			return n, last, nil
+		}
+		if err != nil {
+			return n, last, err
+		}
+	}
+}
+
+func (d *daemon) openStream(ctx context.Context, session, code string) (io.ReadCloser, error) {
+	b, err := json.Marshal(map[string]any{"code": code, "session_id": session})
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, "POST", d.url+"/execute", bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/x-ndjson")
+	res, err := d.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	return res.Body, nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -59,7 +60,7 @@ func (e *engine) call(ctx context.Context, method, path string, body, out any) e
 	defer res.Body.Close()
 	if res.StatusCode >= 300 {
 		b, _ := io.ReadAll(io.LimitReader(res.Body, 4096))
-		return fmt.Errorf("%s %s: %s: %s", method, path, res.Status, bytes.TrimSpace(b))
+		return &apiError{res.StatusCode, fmt.Sprintf("%s %s: %s: %s", method, path, res.Status, bytes.TrimSpace(b))}
 	}
 	if out == nil {
 		_, err = io.Copy(io.Discard, res.Body)
@@ -67,6 +68,14 @@ func (e *engine) call(ctx context.Context, method, path string, body, out any) e
 	}
 	return json.NewDecoder(res.Body).Decode(out)
 }
+
+// apiError is a refusal of the engine's.
+type apiError struct {
+	status  int
+	message string
+}
+
+func (e *apiError) Error() string { return e.message }
 
 // container is what the engine says of one, as it would be told to make it again.
 type container struct {
@@ -113,7 +122,12 @@ func (e *engine) start(ctx context.Context, id string) error {
 }
 
 func (e *engine) remove(ctx context.Context, id string) error {
-	return e.call(ctx, "DELETE", "/containers/"+id+"?force=1&v=1", nil, nil)
+	err := e.call(ctx, "DELETE", "/containers/"+id+"?force=1&v=1", nil, nil)
+	var refused *apiError
+	if errors.As(err, &refused) && (refused.status == http.StatusNotFound || refused.status == http.StatusConflict) {
+		return nil // it ended by itself, and the engine is removing it
+	}
+	return err
 }
 
 // attachment is a container's stdio.

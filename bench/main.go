@@ -62,6 +62,14 @@ func run(ctx context.Context, binary string, rounds, calls int, out string) (err
 	if err != nil {
 		return err
 	}
+	heard, err := b.latency(ctx, 500)
+	if err != nil {
+		return err
+	}
+	throughput, err := b.throughput(ctx, 5)
+	if err != nil {
+		return err
+	}
 
 	var t strings.Builder
 	fmt.Fprintf(&t, "# Benchmark\n\nMade by `make bench` on %s: %d cores, %s, Go %s.\n",
@@ -71,6 +79,10 @@ func run(ctx context.Context, binary string, rounds, calls int, out string) (err
 	row(&t, "new session to first result, against create + attach + start + driver ready", cold, "≤ 1.3")
 	row(&t, "warm `/execute` of `x = 2\\nprint(x)`, against an attach echo, 1 connection", warm1, "≤ 2")
 	row(&t, "the same, 16 connections to 16 sessions, against 16 echoes", warm16, "")
+	fmt.Fprintf(&t, "\nFrom `print` to a streaming client, on one clock: p50 %.2f ms, p99 %.2f ms (promised: 50).\n",
+		heard.quantile(0.5), heard.quantile(0.99))
+	fmt.Fprintf(&t, "\n%d MiB of stdout: raw attach stream %.0f MiB/s, through fastpyrepl to a client %.0f MiB/s, ratio %.2f (aim ≥ 0.5).\n",
+		flood>>20, rate(throughput.raw), rate(throughput.ours), rate(throughput.ours)/rate(throughput.raw))
 	fmt.Fprintf(&t, "\nMemory of the daemon at rest: %.1f MB (aim: under 30).\n", float64(rest)/1e6)
 	if out != "" {
 		if err := os.WriteFile(out, []byte(t.String()), 0o644); err != nil {
@@ -80,6 +92,9 @@ func run(ctx context.Context, binary string, rounds, calls int, out string) (err
 	_, err = io.WriteString(os.Stdout, t.String())
 	return err
 }
+
+// rate is MiB of flood a second, at the median.
+func rate(s samples) float64 { return (flood >> 20) / (s.quantile(0.5) / 1000) }
 
 func row(w io.Writer, what string, p pair, aim string) {
 	fmt.Fprintf(w, "| %s | %.2f | %.2f | %.2f | %.2f | %.2f | %s |\n", what,
