@@ -130,6 +130,9 @@ const noCapabilities = "0000000000000000"
 // missingProgram tells whether a container did not start because its program is not in the image. The engine has no
 // error code for it.
 func missingProgram(err error) bool {
+	if !answered(err) {
+		return false
+	}
 	text := err.Error()
 	return strings.Contains(text, "executable file not found") || strings.Contains(text, "no such file or directory")
 }
