@@ -20,8 +20,8 @@ type ExecuteResponse struct {
 	Outcome        sandbox.Outcome        `json:"outcome"`
 	StateKept      bool                   `json:"state_kept"` // whether the variables survived
 	Exception      *sandbox.Exception     `json:"exception"`
-	Result         *sandbox.Display       `json:"result"` // of the last expression
-	Displays       []sandbox.Display      `json:"displays"`
+	Result         MIMEBundle             `json:"result"`       // of the last expression, null for none
+	Displays       []MIMEBundle           `json:"displays"`     // in order
 	Truncated      map[string]int64       `json:"truncated"`    // bytes left out, by part
 	InvalidUTF8    map[string]int64       `json:"invalid_utf8"` // bytes that became U+FFFD, by stream
 	Usage          sandbox.ExecutionUsage `json:"usage"`
@@ -29,6 +29,9 @@ type ExecuteResponse struct {
 	LocalsOmitted  int                    `json:"locals_omitted,omitzero"`  // how many were left out at the cap
 	StateLostAt    int                    `json:"state_lost_at,omitzero"`   // the execution that lost the variables
 }
+
+// MIMEBundle is a value in several forms, by MIME type: text as a string, binary as base64 in one, JSON as it is.
+type MIMEBundle map[string]jsontext.Value
 
 func newExecuteResponse(r *sandbox.Result, created bool) ExecuteResponse {
 	resp := ExecuteResponse{
@@ -42,12 +45,17 @@ func newExecuteResponse(r *sandbox.Result, created bool) ExecuteResponse {
 		Outcome:        r.Outcome,
 		StateKept:      r.StateKept,
 		Exception:      r.Exception,
-		Result:         r.Result,
-		Displays:       r.Displays,
+		Displays:       make([]MIMEBundle, 0, len(r.Displays)),
 		Truncated:      counts(r.Truncated),
 		InvalidUTF8:    counts(r.InvalidUTF8),
 		Usage:          r.Usage,
 		StateLostAt:    r.StateLostAt,
+	}
+	if r.Result != nil {
+		resp.Result = r.Result.Data
+	}
+	for _, d := range r.Displays {
+		resp.Displays = append(resp.Displays, d.Data)
 	}
 	if r.Error != "" {
 		resp.Error = &r.Error
