@@ -73,6 +73,9 @@ func (d *Decoder) NextMessage() (Frame, error) {
 			f.Payload = append(part, f.Payload...)
 			delete(d.joined, f.Type)
 		}
+		if f.Type == Done { // a worker that died within a message left a part of it, which must not begin the next execution's
+			clear(d.joined)
+		}
 		return f, nil
 	}
 }

@@ -61,6 +61,27 @@ func TestDecoder_JoinsSplitMessages(t *testing.T) {
 	}
 }
 
+func TestDecoder_DropsAMessageThatIsNotWholeAtDone(t *testing.T) {
+	var stream []byte
+	for _, f := range []wire.Frame{
+		{Type: wire.Locals, More: true, Payload: []byte("half of the first execution's")},
+		{Type: wire.Done, Payload: []byte("{}")},
+		{Type: wire.Locals, Payload: []byte("all of the second's")},
+	} {
+		stream = wire.AppendFrame(stream, f)
+	}
+	d := wire.NewDecoder(bytes.NewReader(stream))
+	for _, want := range []string{"{}", "all of the second's"} {
+		f, err := d.NextMessage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(f.Payload); got != want {
+			t.Errorf("payload: got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestDecoder_RefusesAMessageWithoutEnd(t *testing.T) {
 	part := wire.AppendFrame(nil, wire.Frame{Type: wire.Locals, More: true, Payload: make([]byte, wire.MaxPayload)})
 	dec := wire.NewDecoder(bytes.NewReader(bytes.Repeat(part, wire.MaxMessage/wire.MaxPayload+1)))
