@@ -10,7 +10,7 @@ runner-image/build.sh default
 step "compiling the daemon"
 make --silent build
 step "building the daemon's image"
-quietly docker_build --target prebuilt --tag fastpyrepl/daemon:latest .
+quietly docker_build --file Dockerfile.prebuilt --tag fastpyrepl/daemon:latest .
 
 step "starting the daemon"
 compose up --detach --no-build --no-deps fastpyrepl
