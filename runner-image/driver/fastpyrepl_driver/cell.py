@@ -30,6 +30,9 @@ class Cell:
         (self._code, self._name, self._context_kind, self._context_size, self._stdin_size, self._asks, self._locals,
          self._max_display, self._deadline, self.stale) = marshal.loads(message.body)
         self._raised = False
+        self._told = False  # the one ERROR was sent
+        self._cut_by = "Exception"  # what kind of it came out of run; it did unless
+        self._whole = False  # nothing was left out
         self._duration = 0.0
         self._locals_left_out = 0
         self._cpu = _cpu_time()
@@ -38,6 +41,8 @@ class Cell:
         """Runs it, and sends all that it has to say but the report."""
         worker = self._worker
         attempt = worker.attempt
+        if len(self._pipes) != 2:
+            raise OSError("too many open files")
         worker.output.begin(*self._pipes)
         worker.display.begin(self._max_display, self._deadline)
         _, error = attempt(self._receive)
@@ -49,28 +54,40 @@ class Cell:
         _stop_tracing()
         if worker.forked():
             self._leave_child(error)
-        if error is not None:
-            self._fail(error)
-        elif value is not None:
-            attempt(worker.display.result, value)
+        self._check(error)
+        if error is None and value is not None:
+            self._check(attempt(worker.display.result, value)[1])
         del value, error
         if worker.display.has_figures():
-            _, error = attempt(worker.display.figures)
-            if error is not None and not self._raised:
-                self._fail(error)
-            del error
+            self._check(attempt(worker.display.figures)[1])
         if self._locals is not None:
-            attempt(self._tell_locals)
+            self._check(attempt(self._tell_locals)[1])
+        self._whole = True
         worker.output.end()
+
+    def cut_short(self, error: BaseException) -> None:
+        """Notes what came out of run: of a signal handler of the user's, say, that raised while no code of the cell ran."""
+        self._cut_by = type_name(error)
 
     def end(self) -> None:
         """Sends the report. It may be sent twice: the supervisor takes the first of this number."""
+        if not self._whole:
+            self._tell_cut()
         left_out = self._worker.display.left_out
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-        report = control.REPORT.pack(self._raised, self._duration, _cpu_time() - self._cpu, peak, self._locals_left_out,
+        report = control.REPORT.pack(self._raised or not self._whole, self._duration, _cpu_time() - self._cpu, peak, self._locals_left_out,
                                      left_out[wire.DISPLAY], left_out[wire.RESULT])
         self._worker.say(control.DONE, report, self._number)
         system.reset_peak()
+
+    def _tell_cut(self) -> None:
+        """Reports that some of the cell, or all, was not run, unless it is known to have failed already."""
+        if self._told:
+            return
+        self._told = True
+        message = "raised outside the cell's code, of which a part, or all, was not run (too many open files, or a signal handler?)"
+        line = f"{self._cut_by}: {message}"
+        self._worker.say(wire.ERROR, to_json({"type": self._cut_by, "message": message, "traceback": [line]}))
 
     def _receive(self) -> None:
         """Takes the context and the stdin that follow the EXECUTE."""
@@ -96,8 +113,10 @@ class Cell:
             self._worker.output.flush()
             system.flush_c_streams()
 
-    def _fail(self, error: BaseException) -> None:
-        """Reports what ended the code. An exit without a code is no failure."""
+    def _check(self, error: BaseException | None) -> None:
+        """Reports the first exception, if there was one. An exit without a code is none."""
+        if error is None or self._raised:
+            return
         self._raised = True
         report, failure = self._worker.attempt(self._describe, error)
         if failure is not None:
@@ -108,6 +127,7 @@ class Cell:
             return
         name, message, traceback, shown = report
         _write_all(2, shown.encode("utf-8", "backslashreplace"))
+        self._told = True
         self._worker.say(wire.ERROR, to_json({"type": name, "message": message, "traceback": traceback.splitlines()}))
 
     def _describe(self, error: BaseException) -> tuple[str, str, str, str] | None:

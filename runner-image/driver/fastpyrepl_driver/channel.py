@@ -38,6 +38,8 @@ class Channel:
         self._sock: _socket.socket | None = sock
         self._sending = _thread.allocate_lock()
         self._number = 0
+        self._parts = bytearray()  # of the message that is being received
+        self._head: tuple[int, int, int, list[int]] | None = None  # and what its first packet said
         os.register_at_fork(after_in_child=self._abandon)
 
     def number(self) -> int:
@@ -69,22 +71,25 @@ class Channel:
 
     def receive(self) -> Message:
         """Waits for the next message. Raises Closed when the supervisor is gone."""
-        if self._sock is None:
-            raise Closed
-        packet, ancillary, _, _ = self._sock.recvmsg(control.MAX_PACKET, _ANCILLARY)
-        if not packet:
-            raise Closed
-        kind, number, size = control.FIRST.unpack_from(packet)
-        body = packet[control.FIRST.size :]
-        if len(body) < size:
-            parts = bytearray(body)
-            while len(parts) < size:
-                packet = self._sock.recv(control.MAX_PACKET)
-                if not packet:
-                    raise Closed
-                parts += memoryview(packet)[1:]
-            body = bytes(parts)
-        return Message(kind, number, body, control.received(ancillary) if ancillary else [])
+        while self._sock is not None:
+            packet, ancillary, _, _ = self._sock.recvmsg(control.MAX_PACKET, _ANCILLARY)
+            if not packet:
+                break
+            if packet[0] != control.MORE:
+                kind, number, size = control.FIRST.unpack_from(packet)
+                fds = control.received(ancillary) if ancillary else []
+                parts = packet[control.FIRST.size :]
+                if len(parts) == size:
+                    return Message(kind, number, parts, fds)
+                self._parts = bytearray(parts)
+                self._head = kind, number, size, fds
+            elif self._head is not None:  # else the rest of a message whose receiver was interrupted
+                self._parts += memoryview(packet)[1:]
+                kind, number, size, fds = self._head
+                if len(self._parts) == size:
+                    body, self._parts, self._head = bytes(self._parts), bytearray(), None
+                    return Message(kind, number, body, fds)
+        raise Closed
 
     def fileno(self) -> int:
         return -1 if self._sock is None else self._sock.fileno()

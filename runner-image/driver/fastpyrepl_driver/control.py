@@ -12,7 +12,7 @@ import _socket  # the socket module would bring selectors along
 
 # Supervisor to worker, and to the template.
 EXECUTE = 0x01  # marshalled tuple, with the cell's stdout and stderr
-BLOB = 0x02  # the next bytes of the execution's context, then of its stdin
+BLOB = 0x02  # the next bytes of the execution's context, then of its stdin; one packet each
 ACK = 0x03  # the message of this number was passed on
 INPUT = 0x04  # answer to the INPUT_REQUEST of this number: NO_INPUT or HAS_INPUT and text
 LIMITS = 0x05  # 8 bytes: the container's memory limit

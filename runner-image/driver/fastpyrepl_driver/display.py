@@ -18,7 +18,8 @@ class Display:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._left = 0  # bytes
+        self._most = 0  # bytes of one value
+        self._left = 0  # bytes of all that follow
         self._deadline = 0.0
         self.left_out = {wire.DISPLAY: 0, wire.RESULT: 0}  # bytes
 
@@ -29,7 +30,7 @@ class Display:
 
     def begin(self, limit: int, deadline: float) -> None:
         """Begins a cell."""
-        self._left, self._deadline = limit, deadline
+        self._most, self._left, self._deadline = min(limit, wire.MAX_MESSAGE), limit, deadline
         self.left_out = dict.fromkeys(self.left_out, 0)
 
     def display(self, *objects: object, metadata: object = None, raw: bool = False, **_: object) -> None:
@@ -38,30 +39,27 @@ class Display:
             if self._worker.forked():
                 print(repr(value))
                 continue
-            bundle = mime.raw(value, metadata, self._limit()) if raw else mime.of(value, self._limit(), self._deadline)
+            bundle = mime.raw(value, metadata, self._most) if raw else mime.of(value, self._most, self._deadline)
             self._show(wire.DISPLAY, bundle)
 
     def result(self, value: object) -> None:
         """Shows the value of a cell's last expression."""
-        bundle = mime.of(value, self._limit(), self._deadline)
+        bundle = mime.of(value, self._most, self._deadline)
         figures.forget(value)
         self._show(wire.RESULT, bundle)
 
     def figures(self) -> None:
         """Shows the open figures of matplotlib, and closes them."""
         if not self._worker.forked():
-            figures.flush(lambda bundle: self._show(wire.DISPLAY, bundle), self._limit)
+            figures.flush(lambda bundle: self._show(wire.DISPLAY, bundle), self._most)
 
     def has_figures(self) -> bool:
         return "matplotlib.pyplot" in sys.modules
 
-    def _limit(self) -> int:
-        return min(self._left, wire.MAX_MESSAGE)
-
     def _show(self, kind: int, bundle: Bundle) -> None:
-        payload = bundle.payload()
+        payload = bundle.payload(min(self._left, wire.MAX_MESSAGE))
         self.left_out[kind] += bundle.left_out
-        if bundle.empty() or len(payload) > self._left:
+        if bundle.empty():
             return
         self._left -= len(payload)
         # A display waits until the supervisor has read the text before it. Nothing is written after a result.

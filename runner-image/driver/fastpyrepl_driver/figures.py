@@ -16,7 +16,7 @@ def png(figure: object) -> bytes:
     return buffer.getvalue()
 
 
-def flush(show: Callable[[mime.Bundle], None], limit: Callable[[], int]) -> None:
+def flush(show: Callable[[mime.Bundle], None], limit: int) -> None:
     """Shows every open figure of pyplot's, and closes them all."""
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is None:
@@ -24,7 +24,7 @@ def flush(show: Callable[[mime.Bundle], None], limit: Callable[[], int]) -> None
     try:
         for number in pyplot.get_fignums():
             figure = pyplot.figure(number)
-            bundle = mime.Bundle(limit())
+            bundle = mime.Bundle(limit)
             bundle.add("image/png", png(figure))
             bundle.add("text/plain", repr(figure))
             show(bundle)

@@ -106,7 +106,7 @@ class Interpreter:
 
     def _remember(self, source: str, name: str) -> None:
         """Lets tracebacks, inspect and warnings show the lines of source."""
-        linecache.cache[name] = len(source), None, source.splitlines(True), name
+        linecache.cache[name] = len(source), None, [line + "\n" for line in _lines(source)], name
         self._sources.append((name, len(source)))
         self._source_text += len(source)
         while len(self._sources) > MAX_SOURCES or (self._source_text > MAX_SOURCE_TEXT and len(self._sources) > 1):
@@ -128,13 +128,12 @@ def _forget_directory() -> None:
 
 def _silenced(source: str, last: object) -> bool:
     """Tells whether a semicolon follows the last expression."""
-    line = _line(source, last.end_lineno)
-    return line.encode()[last.end_col_offset :].lstrip().startswith(b";")
+    return _lines(source)[last.end_lineno - 1].encode()[last.end_col_offset :].lstrip().startswith(b";")
 
 
-def _line(source: str, number: int) -> str:
-    """Returns a line as the compiler counts them: only at newlines."""
-    return source.replace("\r\n", "\n").replace("\r", "\n").split("\n")[number - 1]
+def _lines(source: str) -> list[str]:
+    """Returns the lines as the compiler counts them, which str.splitlines does not."""
+    return source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _explain(error: SyntaxError) -> None:

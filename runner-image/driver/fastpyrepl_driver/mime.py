@@ -28,7 +28,7 @@ _METHODS = {
 
 
 class Bundle:
-    """A value's forms as encoded JSON, and how many bytes of them were left out."""
+    """A value's forms as encoded JSON of at most limit bytes each, and how many bytes of them were left out."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -53,11 +53,11 @@ class Bundle:
             except Inexact:
                 pass
 
-    def payload(self) -> bytes:
+    def payload(self, room: int) -> bytes:
         """Returns the payload of DISPLAY or RESULT; it leaves out the largest forms until the rest fits."""
         while True:
             payload = b'{"data":' + _object(self._data) + b',"metadata":' + _object(self._metadata) + b"}"
-            if len(payload) <= self._limit or not self._data:
+            if len(payload) <= room or not self._data:
                 return payload
             largest = max(self._data, key=lambda mime: len(self._data[mime]))
             self.left_out += len(self._data.pop(largest))
@@ -85,7 +85,7 @@ def of(value: object, limit: int, deadline: float) -> Bundle:
                 form, metadata = form if isinstance(form, tuple) and len(form) == 2 else (form, None)
                 bundle.add(mime, form, metadata)
         _add_special(bundle, value, until)
-    plain = represent(value, min(MAX_PLAIN, max(limit - 100, 0) // 2), max(until - time.monotonic(), 0.1))
+    plain = represent(value, min(MAX_PLAIN, limit // 2), max(until - time.monotonic(), 0.1))
     bundle.add("text/plain", plain)
     return bundle
 

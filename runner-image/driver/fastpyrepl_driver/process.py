@@ -63,12 +63,16 @@ class Peer:
         self.waiting -= min(sent, self.waiting)
         return sent
 
-    def discard(self) -> None:
-        """Forgets what waits."""
-        for _, fds in self._waiting:
-            close_all(fds)
-        self._waiting.clear()
-        self.waiting = 0
+    def discard(self, kind: int | None = None) -> None:
+        """Forgets what waits, or those packets of it that are whole messages of a kind."""
+        kept: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        for packet, fds in self._waiting:
+            if kind is None or packet[0] == kind:
+                close_all(fds)
+                self.waiting -= len(packet)
+            else:
+                kept.append((packet, fds))
+        self._waiting = kept
 
     def close(self) -> None:
         self.discard()

@@ -308,7 +308,8 @@ class Supervisor:
             if worker.waiting > MAX_BLOBS:
                 self._decoder.lose("window")
                 return
-            self._to_worker(control.BLOB, 0, data)
+            for start in range(0, len(data), control.ROOM):
+                self._to_worker(control.BLOB, 0, data[start : start + control.ROOM])
 
     def _to_worker(self, kind: int, number: int = 0, body: bytes = b"", fds: tuple[int, ...] = ()) -> None:
         if self._worker is None:
@@ -423,13 +424,14 @@ class Supervisor:
         self._write()
         self._running = None
         if self._worker is not None:
-            self._worker.discard()  # blobs that nobody wants any more
+            self._worker.discard(control.BLOB)  # nobody wants them any more
         for pipe, (kind, _) in running.pipes.items():
             self._old[pipe] = (wire.BACKGROUND_STDOUT if kind == wire.STDOUT else wire.BACKGROUND_STDERR), running.id
+        if len(self._old) > OLD_PIPES:
+            for pipe in list(self._old):
+                self._read_old(pipe, time.monotonic())  # most are at their end
         while len(self._old) > OLD_PIPES:
-            oldest = next(iter(self._old))
-            del self._old[oldest]
-            oldest.close()
+            self._close_old(next(iter(self._old)))
         self._spare = (Pipe(), Pipe())
         if self._stdin_ended:
             self._stopped = True
@@ -506,18 +508,25 @@ class Supervisor:
                             glance = True
                     elif data is not None:
                         pipe.rest_until = float("inf")  # everybody closed it
-        if self._old:
-            for pipe, (kind, execution) in list(self._old.items()):
-                if pipe.fd in fds:
-                    self._old_rest_until = now + OLD_PAUSE
-                    data = pipe.read()
-                    if data:
-                        if part := self._background.take(data, now):
-                            self._send(kind, execution, part)
-                    elif data is not None:
-                        del self._old[pipe]
-                        pipe.close()
+        for pipe in list(self._old):
+            if pipe.fd in fds:
+                self._read_old(pipe, now)
         return glance
+
+    def _read_old(self, pipe: Pipe, now: float) -> None:
+        """Reads what processes and threads of an ended cell write. A flood is slowed down, and mostly dropped."""
+        data = pipe.read()
+        if data:
+            self._old_rest_until = now + OLD_PAUSE
+            kind, execution = self._old[pipe]
+            if part := self._background.take(data, now):
+                self._send(kind, execution, part)
+        elif data is not None:
+            self._close_old(pipe)
+
+    def _close_old(self, pipe: Pipe) -> None:
+        del self._old[pipe]
+        pipe.close()
 
     def _drain(self, running: Execution) -> None:
         """Reads what was written so far: not until there is nothing, for a child may write for ever."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+# Made once, also because user code may replace what is in json.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+
 
 def wellformed(text: str) -> str:
     """Returns text without lone surrogates, which have no place in UTF-8."""
@@ -13,8 +16,8 @@ def wellformed(text: str) -> str:
 
 
 def to_json(value: object) -> bytes:
-    """Encodes what this program made: text goes through wellformed first."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    """Encodes plain values without cycles. Raises ValueError for what JSON cannot say: NaN, and text that is not wellformed."""
+    return _encode(value).encode()
 
 
 def shorten(text: str, limit: int, end: str = "...") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from itertools import islice
@@ -28,8 +27,7 @@ def encode(value: object, limit: int) -> bytes:
     """Returns value as JSON of at most limit bytes. Raises Inexact. Calls no code of the user."""
     try:
         plain = _Plain(limit).of(value, 0)
-        text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False)
-        encoded = text.encode()
+        encoded = to_json(plain)
     except (ValueError, TypeError, RecursionError, MemoryError):  # NaN, lone surrogates, ints of more than 4300 digits
         raise Inexact from None
     if len(encoded) > limit:
@@ -82,7 +80,7 @@ class _Plain:
 
 
 def _key(key: object) -> str:
-    return key if type(key) is str else json.dumps(key, allow_nan=False)
+    return key if type(key) is str else to_json(key).decode()
 
 
 def _numpy_item(value: object, kind: type) -> object:

@@ -24,6 +24,8 @@ from .streams import Input, Output
 from .text import shorten, to_json, wellformed
 
 OOM_SCORE = 1000  # the kernel takes workers first
+MAX_FAILED = 100  # steps in a row, after which nothing will work any more: user code took the interpreter apart
+EXIT_RUINED = 71
 MAX_PROMPT = 8 << 10  # characters
 IDLE = 50  # milliseconds without work before what most sessions need sooner or later is imported
 
@@ -78,13 +80,18 @@ class Worker:
         _signal.signal(_signal.SIGINT, self._note_interrupt)
         self.channel.send(control.READY)
         self._import_when_idle()
-        while True:
+        failed = 0
+        while failed < MAX_FAILED:
             try:
                 self._step()
+                failed = 0
             except Closed:
                 return
-            except BaseException:
-                continue  # a signal handler of the user's that raises when no cell runs; the step is taken again
+            except BaseException as error:
+                failed += 1  # a signal handler of the user's that raises when no cell runs; the step is taken again
+                if self._cell is not None:
+                    self._cell.cut_short(error)
+        os._exit(EXIT_RUINED)
 
     def _step(self) -> None:
         """Ends the cell that was begun, or waits for the next message. It can be interrupted anywhere and taken again."""
@@ -92,6 +99,7 @@ class Worker:
             self._cell.end()
             self._cell = None
             return
+        self.output.make_room()
         message = self.channel.receive()
         if message.kind == control.EXECUTE:
             self._cell = cell = Cell(self, message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shlex
 import subprocess
 import sys
 import time
@@ -14,10 +15,13 @@ import uuid
 DRIVER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, DRIVER)
 
-from fastpyrepl_driver import wire  # noqa: E402
+from fastpyrepl_driver import limits, output, values, wire  # noqa: E402
+
+__all__ = ["COMMAND", "DRIVER", "Daemon", "DriverTest", "Reply", "limits", "output", "values", "wire"]
 
 PATIENCE = 30.0  # seconds for a reply, also on a machine that is busy
-COMMAND = [sys.executable, "-I", DRIVER]
+# What starts the supervisor. Another command runs the same tests against it as PID 1: docker run --rm -i ... as the daemon does.
+COMMAND = shlex.split(os.environ.get("FASTPYREPL_TEST_DRIVER", "")) or [sys.executable, "-I", DRIVER]
 
 
 class Reply:

@@ -1,4 +1,4 @@
-"""Writes the vectors that the Go and the Python codec share: python3 -m tests.make_vectors, in runner-image/driver.
+"""Writes the vectors that the Go and the Python codec share: python3 make_vectors.py.
 
 They are committed, and tests check that they are what this program writes. A change of the protocol begins in
 sandbox/wire/PROTOCOL.md and here.
@@ -11,7 +11,7 @@ import os
 import uuid
 from zlib import crc32
 
-from .harness import DRIVER, wire
+from harness import DRIVER, wire
 
 TESTDATA = os.path.join(os.path.dirname(os.path.dirname(DRIVER)), "sandbox", "wire", "testdata")
 EXECUTION = uuid.UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8").bytes

@@ -1,0 +1,265 @@
+"""What cells show: values, displays, tracebacks, variables; and what hostile ones cannot spoil."""
+
+import base64
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from harness import Daemon, DriverTest
+
+ALL_LOCALS = {"keys": None, "max_value": 10_000, "max_total": 100_000}
+
+
+class Results(DriverTest):
+    def plain(self, code: str, **fields) -> str | None:
+        reply = self.run_cell(code, **fields)
+        self.assertEqual("ok", reply.done["outcome"], reply.stderr)
+        return None if reply.result is None else reply.result["data"]["text/plain"]
+
+    def test_the_last_expression_unless_silenced(self):
+        for code, expected in (("1+1", "2"), ("x = 1", None), ("x = 1\nx", "1"), ("None", None), ("x;", None), ("x ; # why", None), ("x # why;", "1"),
+                               ("'a;'", "'a;'"), ("'é;' ;", None), ("", None), ("# nothing", None), ("if x:\n    x", None), ("'''a\nb'''", r"'a\nb'"),
+                               ("(x,\n x);", None), ("x\n\n\n", "1"), ("x\r\n", "1"), ("'a\\\nb'  ;", None), ("def f(): pass\nf()", None), ("'text'", "'text'")):
+            with self.subTest(code):
+                self.assertEqual(expected, self.plain(code))
+
+    def test_every_form_that_an_object_has(self):
+        reply = self.run_cell("class Rich:\n"
+                              "    def _repr_html_(self): return '<b>x</b>'\n    def _repr_markdown_(self): return '**x**', {'m': 1}\n"
+                              "    def _repr_latex_(self): return '$x$'\n    def _repr_svg_(self): return '<svg/>'\n    def _repr_png_(self): return b'\\x89PNG'\n"
+                              "    def _repr_json_(self): return {'x': [1]}\n    def _repr_jpeg_(self): return None\n    def _repr_javascript_(self): raise ValueError\n"
+                              "    def _repr_mimebundle_(self, include=None, exclude=None): return {'application/x-own': {'y': 2}, 'text/html': 'old'}, {'application/x-own': {'z': 3}}\n"
+                              "Rich()")
+        data = reply.result["data"]
+        self.assertEqual("<b>x</b>", data["text/html"])
+        self.assertEqual("**x**", data["text/markdown"])
+        self.assertEqual("$x$", data["text/latex"])
+        self.assertEqual("<svg/>", data["image/svg+xml"])
+        self.assertEqual(b"\x89PNG", base64.b64decode(data["image/png"]))
+        self.assertEqual({"x": [1]}, data["application/json"])
+        self.assertEqual({"y": 2}, data["application/x-own"])
+        self.assertIn("Rich object at", data["text/plain"])
+        self.assertEqual(8, len(data))
+        self.assertEqual({"application/x-own": {"z": 3}, "text/markdown": {"m": 1}}, reply.result["metadata"])
+
+    def test_objects_with_any_attribute_and_classes_are_plain(self):
+        self.assertEqual(["text/plain"], list(self.run_cell("class Any:\n    def __getattr__(self, name): return lambda *a, **k: 'x'\nAny()").result["data"]))
+        self.assertEqual(["text/plain"], list(self.run_cell("class Html:\n    def _repr_html_(self): return 'x'\nHtml").result["data"]))
+
+    def test_display_is_there_without_import_and_in_order(self):
+        reply = self.run_cell("print('a')\ndisplay(1, 'two')\nprint('b')\ndisplay({'text/plain': 'c', 'x/y': 5}, raw=True, metadata={'x/y': {'k': 1}})\nprint('d')")
+        self.assertEqual([{"data": {"text/plain": "1"}, "metadata": {}}, {"data": {"text/plain": "'two'"}, "metadata": {}},
+                          {"data": {"text/plain": "c", "x/y": 5}, "metadata": {"x/y": {"k": 1}}}], reply.displays)
+        order = "".join(payload.decode() if kind == 0x82 else "D" for kind, payload in reply.frames if kind in (0x82, 0x84))
+        self.assertEqual("a\nDDb\nDd\n", order)
+
+    def test_displays_past_their_cap_are_counted(self):
+        reply = self.run_cell("for _ in range(10): display('x' * 1000)\n'y' * 1000", max_display=3500)
+        self.assertEqual(3, len(reply.displays))
+        self.assertEqual("ok", reply.done["outcome"])
+        self.assertLess(5000, reply.done["truncated"]["display"] + reply.done["truncated"].get("result", 0))
+
+    def test_a_form_that_is_too_large_gives_way_to_the_plain_one(self):
+        reply = self.run_cell("class Rich:\n    def _repr_html_(self): return 'x' * 100_000\nRich()", max_display=5000)
+        self.assertEqual(["text/plain"], list(reply.result["data"]))
+        self.assertEqual(100_000, reply.done["truncated"]["result"] // 1000 * 1000)
+
+    def test_a_large_result_is_cut(self):
+        reply = self.run_cell("list(range(10**7))", max_display=10_000)
+        self.assertTrue(reply.result["data"]["text/plain"].startswith("[0, 1, 2,"))
+        self.assertTrue(reply.result["data"]["text/plain"].endswith("..."))
+
+    def test_hostile_reprs_have_a_placeholder(self):
+        self.assertEqual("<unrepresentable Bad: ZeroDivisionError: division by zero>", self.plain("class Bad:\n    def __repr__(self): 1/0\nBad()"))
+        self.assertEqual("'\\ud800'", self.plain("'\\ud800'"))
+        reply = self.run_cell("class Bad:\n    def __repr__(self): return '\\ud800'\nBad()")
+        self.assertEqual("\\ud800", reply.result["data"]["text/plain"])
+        self.assertIn("took longer", self.plain("class Slow:\n    def __repr__(self):\n        while True: pass\nSlow()", timeout=2))
+
+    def test_top_level_await(self):
+        self.assertEqual("3", self.plain("import asyncio\nasync def f(n):\n    await asyncio.sleep(0.01)\n    return n\nawait f(1) + await f(2)"))
+        self.assertEqual("[0, 1]", self.plain("async def g():\n    for n in range(2): yield n\n[n async for n in g()]"))
+        self.assertEqual("5", self.plain("queue = asyncio.Queue()\ntask = asyncio.create_task(queue.get())\nawait asyncio.sleep(0)\nawait queue.put(5)\nawait task"))
+        self.assertEqual("7", self.plain("asyncio.run(f(7))"))
+        self.assertEqual("8", self.plain("await f(8)"))
+
+    def test_future_statements_persist(self):
+        self.assertEqual("{'x': 'no_such'}", self.plain("from __future__ import annotations\ndef f(x: no_such): pass\nf.__annotations__"))
+        self.assertEqual("{'y': 'nor_this'}", self.plain("def g(y: nor_this): pass\ng.__annotations__"))
+
+    def test_it_is_main(self):
+        self.assertEqual("('__main__', True, True)", self.plain("import sys, __main__\nx = 1\n(__name__, __main__.x == 1, sys.modules['__main__'].__dict__ is globals())"))
+        self.assertEqual("([''], '')", self.plain("sys.argv, sys.path[0]"))
+        self.assertEqual("[]", self.plain("[name for name in globals() if not name.startswith('__') and name not in ('sys', 'x')]"))
+
+    def test_a_class_can_be_pickled_and_a_dataclass_made(self):
+        self.assertEqual("Point(x=1)", self.plain("import pickle, dataclasses\n@dataclasses.dataclass\nclass Point:\n    x: int\npickle.loads(pickle.dumps(Point(1)))"))
+
+    def test_multiprocessing_works(self):
+        self.assertEqual("[1, 4, 9]", self.plain("import multiprocessing\ndef square(n): return n * n\n"
+                                                 "with multiprocessing.get_context('fork').Pool(2) as pool: squares = pool.map(square, [1, 2, 3])\nsquares"))
+
+    def test_a_module_written_a_moment_ago_can_be_imported(self):
+        for n in range(5):
+            self.assertEqual(str(n), self.plain(f"import os, tempfile; os.chdir(tempfile.mkdtemp())\nopen('module_{n}.py', 'w').write('value = {n}')\nimport module_{n}\nmodule_{n}.value"))
+
+
+class Tracebacks(DriverTest):
+    def assert_like_cpython(self, code: str) -> None:
+        """Compares with what this Python prints for a script of the same text."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "Cell [1]")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(code)
+            expected = subprocess.run([sys.executable, "-I", path], capture_output=True, text=True, timeout=60).stderr.replace(folder + os.sep, "")
+        reply = self.run_cell(code, name="Cell [1]")
+        self.assertEqual("error", reply.done["outcome"])
+        # The recursion limit counts the frames below the cell as well.
+        self.assertEqual(*(re.sub(r"repeated 9\d\d more", "repeated n more", text) for text in (expected, reply.stderr.decode())))
+
+    def test_they_are_what_cpython_prints(self):
+        codes = ["1/0", "def f(a):\n    return a['b'][0]\nf({})", "x = [1,\n 2,\n 3 + None]", "raise ValueError('two\\nlines')", "raise KeyError('k')",
+                 "try:\n    1/0\nexcept ZeroDivisionError as e:\n    raise ValueError('x') from e", "try:\n    1/0\nexcept ZeroDivisionError:\n    undefined_name",
+                 "try:\n    1/0\nexcept ZeroDivisionError:\n    raise ValueError from None", "def f(n):\n    return f(n + 1)\nf(0)",
+                 "import json\njson.loads('{')", "assert 1 == 2, 'no'", "'a\x0cb\u2028c'; 1/0",
+                 "a b", "def f(:\n  pass", "x = (1,", "  indented", "'unterminated", "dict(**{1: 2})", "raise BaseException('base')",
+                 "compile('a b', 'inner', 'exec')", "exec('1/0')", "eval('(')"]
+        if sys.version_info >= (3, 11):
+            codes += ["class E(Exception): pass\nraise E('own')", "class Bad(Exception):\n    def __str__(self): 1/0\nraise Bad", "e = ValueError('x')\ne.add_note('a note')\nraise e", "raise ExceptionGroup('g', [ValueError(1), ExceptionGroup('h', [TypeError(2)])])"]
+        if sys.version_info >= (3, 12):  # CPython's own printing could do this earlier than its traceback module
+            codes += ["print(lenn)", "import os\nos.pathh"]
+        if sys.version_info >= (3, 13):
+            codes += ["é = 1; é + 'x'", "assert 1 == 2, 'é😀'"]
+        for code in codes:
+            with self.subTest(code):
+                self.assert_like_cpython(code)
+
+    def test_they_show_lines_of_earlier_cells(self):
+        self.run_cell("# one\ndef f():\n    raise ValueError('deep')  # here")
+        lines = self.run_cell("\n\nf()").stderr.decode()
+        self.assertIn('File "Cell [2]", line 3, in <module>\n    f()', lines)
+        self.assertIn('File "Cell [1]", line 3, in f\n    raise ValueError(\'deep\')  # here', lines)
+        self.assertNotIn("fastpyrepl", lines)
+        self.assertIn("raise ValueError", self.run_cell("import inspect\ninspect.getsource(f)").result["data"]["text/plain"])
+
+    def test_they_hide_the_driver_and_the_event_loop(self):
+        for code in ("await __import__('asyncio').sleep('x')", "async def f():\n    1/0\nawait f()", "input()", "display(1, metadata=1/0)", "import sys; sys.stdin.readline(1/0)"):
+            with self.subTest(code):
+                lines = self.run_cell(code).stderr.decode().splitlines()
+                self.assertEqual("Traceback (most recent call last):", lines[0])
+                self.assertIn("Cell [", lines[1])
+                self.assertNotIn("fastpyrepl_driver", "\n".join(lines))
+
+    def test_ipython_s_commands_are_explained(self):
+        for code, says in (("%pip install x", "'%pip' is a magic command of IPython, this is plain Python, and packages cannot be installed: there is no network"),
+                           ("!ls -l", "'!ls' is a shell command of IPython, this is plain Python: use subprocess.run"), ("x = 1\n%matplotlib inline", "'%matplotlib' is a magic"),
+                           ("%%time\nx", "'%time' is a magic"), ("!pip install x", "there is no network"), ("if True:\n    !ls", "'!ls' is a shell command")):
+            with self.subTest(code):
+                reply = self.run_cell(code)
+                self.assertEqual("SyntaxError", reply.error["type"])
+                self.assertIn(says, reply.stderr.decode())
+
+    def test_hostile_exceptions(self):
+        for code, kind in (("class E(Exception):\n    def __str__(self): raise E\nraise E", "E"), ("class E(Exception):\n    __class__ = property(lambda s: 1/0)\nraise E", "E"),
+                           ("class E(Exception):\n    @property\n    def __notes__(self): raise KeyboardInterrupt\nraise E", "E"),
+                           ("class E(Exception):\n    def __getattribute__(self, n): raise SystemExit\nraise E", "E"),
+                           ("class M(type):\n    def __getattribute__(s, n): 1/0\nclass E(Exception, metaclass=M): pass\nraise E", "E"),
+                           ("raise ValueError('x' * 10**7)", "ValueError"), ("raise ValueError('\\ud800')", "ValueError"),
+                           ("e = ValueError(); e.__context__ = e; raise e", "ValueError"),
+                           ("e = ValueError(0)\nfor n in range(1, 3000):\n    f = ValueError(n); f.__cause__ = e; e = f\nraise e", "ValueError"),
+                           ("import sys\nsys.setrecursionlimit(10**6)\ndef f(n): return f(n - 1) if n else 1/0\nf(20000)", "ZeroDivisionError"),
+                           ("raise SystemExit(type('C', (), {'__str__': lambda s: 1/0})())", "SystemExit")):
+            with self.subTest(code):
+                reply = self.run_cell(code)
+                self.assertEqual(("error", True), (reply.done["outcome"], reply.done["state_kept"]))
+                self.assertEqual(kind, reply.error["type"])
+                self.assertLess(len(reply.stderr), 1 << 20)
+                self.assert_alive()
+
+
+class Locals(DriverTest):
+    def test_they_are_told_with_the_result_and_after_an_error(self):
+        reply = self.run_cell("import math\na, b = 1, {1}\ndef f(): pass\n_p = 2", locals=ALL_LOCALS)
+        self.assertEqual({"a": 1, "b": "{1}", "_p": 2}, {key: value for key, value in reply.locals["values"].items() if key != "f"})
+        self.assertEqual(["b", "f"], reply.locals["inexact"])
+        reply = self.run_cell("c = 3\n1/0", locals={"keys": ["c", "zzz"], "max_value": 100, "max_total": 100})
+        self.assertEqual({"values": {"c": 3, "zzz": None}, "inexact": [], "omitted": 0}, reply.locals)
+        self.assertEqual("error", reply.done["outcome"])
+        self.assertIsNone(self.run_cell("1").locals)
+
+    def test_what_is_left_out_is_counted(self):
+        reply = self.run_cell("a, b = 'x' * 1000, 'y' * 1000", locals={"keys": None, "max_value": 2000, "max_total": 1500})
+        self.assertEqual((["a"], 1, 1002), (list(reply.locals["values"]), reply.locals["omitted"], reply.done["truncated"]["locals"]))
+
+    def test_a_repr_that_does_not_end_costs_a_second(self):
+        reply = self.run_cell("class Endless:\n    def __repr__(self):\n        while True: pass\na, b, c = 1, Endless(), 2", locals=ALL_LOCALS)
+        self.assertEqual((1, 2, "ok"), (reply.locals["values"]["a"], reply.locals["values"]["c"], reply.done["outcome"]))
+        self.assertIn("took longer than 1 s", reply.locals["values"]["b"])
+
+    def test_formatting_runs_inside_the_deadline(self):
+        reply = self.run_cell("import signal\nclass Stubborn:\n    def __repr__(self):\n        for number in (signal.SIGINT, signal.SIGALRM): signal.signal(number, signal.SIG_IGN)\n        while True: pass\na = Stubborn()",
+                              locals=ALL_LOCALS, timeout=0.5, grace=0.3)
+        self.assertEqual(("timeout", False, "killed"), (reply.done["outcome"], reply.done["state_kept"], reply.done["cause"]["kind"]))
+        self.assert_alive()
+
+
+class Hostile(unittest.TestCase):
+    """Cells that break their own process's Python. Each may fail, and lose its own state; it may not lie, hang, or end the session."""
+
+    CELLS = {
+        "builtins without len": "import builtins\ndel builtins.len",
+        "builtins turned around": "import builtins\nbuiltins.isinstance = lambda *a: False\nbuiltins.print = None",
+        "json replaced": "import json\njson.dumps = json.loads = lambda *a, **k: 1/0",
+        "sys.modules emptied": "import sys\nsys.modules.clear()",
+        "a trace function that raises": "import sys\ndef trace(*a): raise ValueError('trace')\nsys.settrace(trace)\nsys._getframe().f_trace = trace\nx = 1",
+        "a profile function that raises": "import sys\ndef profile(*a): raise ValueError('profile')\nsys.setprofile(profile)\nx = 1",
+        "a low recursion limit": "import sys\nsys.setrecursionlimit(60)",
+        "an audit hook that raises": "import sys\ndef hook(name, args):\n    if name in ('compile', 'exec'): raise RuntimeError('audit')\nsys.addaudithook(hook)",
+        "signals to itself": "import os, signal\nfor _ in range(100): os.kill(os.getpid(), signal.SIGCONT)\nos.kill(os.getpid(), signal.SIGINT)",
+        "a timer that raises between cells": "import signal\ndef late(*a): raise TimeoutError('late')\nsignal.signal(signal.SIGALRM, late)\nsignal.setitimer(signal.ITIMER_REAL, 0.05, 0.001)",
+        "namespace emptied": "globals().clear()",
+        "builtins of the namespace": "__builtins__ = {}",
+        "the interpreter's own frames": "import sys\nf = sys._getframe()\nwhile f:\n    f.f_locals.clear() if f.f_code.co_filename.startswith('/') else None\n    f = f.f_back",
+        "every object of the driver's": "import gc\nfor o in gc.get_objects():\n    if type(o).__module__.startswith('fastpyrepl_driver'):\n        try: vars(o).clear()\n        except Exception: pass",
+        "import machinery": "import sys\nsys.meta_path.clear(); sys.path_hooks.clear(); sys.path.clear(); sys.path_importer_cache = None",
+        "sys attributes": "import sys\nfor n in ('stdin', 'stdout', 'stderr', 'path', 'displayhook', 'excepthook', 'flags'):\n    delattr(sys, n)",
+        "file descriptors": "import os\nos.close(0); os.close(1); os.close(2)",
+        "an exit function": "import atexit, os\natexit.register(os._exit, 0)\nraise SystemExit(5)",
+        "working directory gone": "import os, tempfile\nd = tempfile.mkdtemp(); os.chdir(d); os.rmdir(d)",
+        "the event loop closed": "import asyncio\nloop = asyncio.get_running_loop()\nawait asyncio.sleep(0)\nloop.stop()",
+        "a thread for ever": "import threading\nthreading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=True).start()",
+        "garbage with finalisers": "class G:\n    def __del__(self): raise SystemExit(1)\ng = G(); g.me = g; del g\nimport gc; gc.collect()",
+        "umask, limits, niceness": "import os, resource\nos.umask(0o777)\nresource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))",
+        "stack overflow": "import sys\nsys.setrecursionlimit(10**9)\ndef f(): [f() for _ in 'x']\nf()",
+        "deeply nested source": "(" * 10_000 + ")" * 10_000,
+        "null bytes and surrogates": "x = '\0'",
+    }
+
+    def test_they_hurt_only_themselves(self):
+        for name, code in self.CELLS.items():
+            with self.subTest(name):
+                daemon = Daemon(memory=96 << 20)
+                try:
+                    daemon.attach()
+                    reply = daemon.run(code, timeout=10, grace=1)
+                    self.assertIn(reply.done["outcome"], ("ok", "error", "crashed"))
+                    for _ in range(3):  # whatever is left of the process, the truth is told about it
+                        reply = daemon.run("6 * 7", timeout=5, grace=1, locals=ALL_LOCALS)
+                        if reply.done["outcome"] == "ok":
+                            self.assertEqual("42", reply.result["data"]["text/plain"])
+                        else:
+                            self.assertIn(reply.done["outcome"], ("error", "crashed"), reply.done)
+                    # A process that nothing runs in any more can still be ended from outside.
+                    reply = daemon.run("while True:\n    try:\n        while True: pass\n    except BaseException: pass", timeout=0.2, grace=0.1)
+                    self.assertIn(reply.done["outcome"], ("timeout", "error", "crashed"), reply.done)
+                    if not reply.done["state_kept"]:
+                        self.assertEqual("42", daemon.run("6 * 7").result["data"]["text/plain"])
+                finally:
+                    self.assertEqual(0, daemon.close())
+
+
+if __name__ == "__main__":
+    unittest.main()
