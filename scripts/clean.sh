@@ -4,11 +4,9 @@
 
 rm -rf bin
 if timeout 10 docker version >/dev/null 2>&1; then
-	for image in daemon:latest runner:default runner:slim base:trixie; do
-		if docker image inspect "fastpyrepl/$image" >/dev/null 2>&1; then
-			step "removing fastpyrepl/$image"
-			docker image rm "fastpyrepl/$image" >/dev/null
-		fi
+	docker image ls --filter 'reference=fastpyrepl/*' --format '{{.Repository}}:{{.Tag}}' | while read -r image; do
+		step "removing $image"
+		docker image rm "$image" >/dev/null
 	done
 	for label in org.fastpyrepl.image org.fastpyrepl.rootfs; do
 		docker image prune --force --filter "label=$label" >/dev/null
