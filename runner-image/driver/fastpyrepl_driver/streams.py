@@ -145,7 +145,7 @@ class Input:
 
     def begin(self, blob: bytes, asks: bool) -> None:
         """Begins a cell. Past the end of blob it asks, if it may."""
-        if self._used or self._text.closed:
+        if self._used or self._broken():
             self._text = self._open()  # what was read ahead is the last cell's
         self._rest, self._asks, self._prompt = memoryview(blob), asks, None
         sys.stdin = self._text
@@ -184,6 +184,12 @@ class Input:
         buffer[:size] = self._rest[:size]
         self._rest = self._rest[size:]
         return size
+
+    def _broken(self) -> bool:
+        try:
+            return self._text.closed
+        except ValueError:  # detached
+            return True
 
     def _open(self) -> io.TextIOWrapper:
         self._used = False
