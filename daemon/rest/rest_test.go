@@ -23,6 +23,7 @@ type api struct {
 	manager *sandbox.Manager
 	runtime *sandboxtest.Runtime
 	handler *rest.Handler
+	server  *daemon.Server
 }
 
 func testConfig() sandbox.Config {
@@ -46,7 +47,7 @@ func start(t testing.TB, play func(*sandboxtest.Call)) *api {
 	a.handler = rest.New(a.manager, rest.Limits{
 		MaxCode: cfg.Execution.MaxCode, MaxContext: cfg.Execution.MaxContext, MaxTimeout: cfg.Execution.MaxTimeout,
 	})
-	server := daemon.New(daemon.Config{
+	a.server = daemon.New(daemon.Config{
 		MaxBody: 500 << 20, MaxInflightBody: 1 << 30, MaxHeader: 8 << 10, MaxJSONDepth: 64, MaxJSONKeys: 10_000,
 		ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: time.Minute,
 	}, daemon.Deps{Log: log, Routes: a.handler.Routes()})
@@ -56,13 +57,13 @@ func start(t testing.TB, play func(*sandboxtest.Call)) *api {
 	}
 	a.url = "http://" + ln.Addr().String()
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(ln) }()
+	go func() { served <- a.server.Serve(ln) }()
 	t.Cleanup(func() {
 		if err := a.manager.Close(context.Background()); err != nil {
 			t.Errorf("close the manager: %v", err)
 		}
 		http.DefaultClient.CloseIdleConnections()
-		if err := server.Shutdown(context.Background()); err != nil {
+		if err := a.server.Shutdown(context.Background()); err != nil {
 			t.Errorf("shut down: %v", err)
 		}
 		if err := <-served; err != nil {
