@@ -37,7 +37,7 @@ const (
 	// maxEventText is how long the text of one event gets by joining, in bytes.
 	maxEventText = 64 << 10
 	// maxBatch is about how much text Next returns at once, in bytes: a reader that is slow holds it.
-	maxBatch = 256 << 10
+	maxBatch = 64 << 10
 )
 
 // appendText adds output, which decode appends. It joins an event of the same stream that no reader has seen yet, so
