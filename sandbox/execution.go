@@ -169,6 +169,7 @@ func (e *Execution) message() wire.ExecuteMessage {
 		MaxStderr:  e.caps.MaxStderr,
 		MaxDisplay: e.caps.MaxDisplay,
 		Input:      e.req.Interactive,
+		Figures:    e.req.Figures,
 	}
 	if e.setup {
 		m.Name = "Setup"

@@ -88,7 +88,7 @@ func (r Request) fingerprint(key Key) [sha256.Size]byte {
 	}
 	field([]byte(key.ID))
 	field(fmt.Append(nil, r.Timeout, r.NoCreate, r.Anew, r.Interactive, r.Context != nil, r.Locals != nil,
-		r.MaxStdout, r.MaxStderr, r.MaxDisplay, r.MaxLocals))
+		r.MaxStdout, r.MaxStderr, r.MaxDisplay, r.MaxLocals, r.Figures))
 	field([]byte(r.Code))
 	field([]byte(r.SetupCode))
 	field([]byte(r.Stdin))

@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -41,6 +43,8 @@ type Request struct {
 	// Interactive makes input() past the end of Stdin an EventInputRequest that waits for Execution.Input, instead of an
 	// EOFError.
 	Interactive bool
+	// Figures are the forms in which open matplotlib figures are shown, of FigureFormats; none is png alone.
+	Figures []string
 	// MaxStdout, MaxStderr, MaxDisplay and MaxLocals lower the configured caps; 0 keeps them. Bytes.
 	MaxStdout, MaxStderr, MaxDisplay, MaxLocals int64
 	// IdempotencyKey makes a repeated request return the execution that the first one began, while that is kept; "" for
@@ -59,6 +63,9 @@ type LocalsRequest struct {
 	Keys []string
 }
 
+// FigureFormats are what Request.Figures may hold.
+var FigureFormats = []string{"png", "svg"}
+
 // validate checks the bounds that the configuration sets.
 func (r Request) validate(cfg ExecutionConfig) error {
 	switch {
@@ -72,6 +79,11 @@ func (r Request) validate(cfg ExecutionConfig) error {
 		return Errorf(CodeInvalid, "stdin has %d bytes, at most %d are allowed", len(r.Stdin), cfg.MaxContext)
 	case r.Timeout < 0 || r.Timeout > cfg.MaxTimeout:
 		return Errorf(CodeInvalid, "timeout is %s, it must be above 0 and at most %s", r.Timeout, cfg.MaxTimeout)
+	}
+	for _, format := range r.Figures {
+		if !slices.Contains(FigureFormats, format) {
+			return Errorf(CodeInvalid, "figures has %.20q, allowed are %s", format, strings.Join(FigureFormats, ", "))
+		}
 	}
 	for name, limit := range map[string][2]int64{
 		"max_stdout":  {r.MaxStdout, cfg.MaxStdout},

@@ -20,13 +20,14 @@ type ExecuteRequest struct {
 	Create       bool      `json:"create"`        // whether an unknown session is created; true if left out
 	Timeout      *float64  `json:"timeout"`       // seconds
 
-	Stdin        *string  `json:"stdin"`         // what input() and sys.stdin read
-	Detach       bool     `json:"detach"`        // whether to answer at once, with the id of the execution
-	OnDisconnect *string  `json:"on_disconnect"` // interrupt or continue, when the client of a stream leaves
-	MaxStdout    *float64 `json:"max_stdout"`    // bytes kept; each lowers what the configuration allows
-	MaxStderr    *float64 `json:"max_stderr"`
-	MaxDisplay   *float64 `json:"max_display"`
-	MaxLocals    *float64 `json:"max_locals"`
+	Stdin        *string   `json:"stdin"`         // what input() and sys.stdin read
+	Detach       bool      `json:"detach"`        // whether to answer at once, with the id of the execution
+	OnDisconnect *string   `json:"on_disconnect"` // interrupt or continue, when the client of a stream leaves
+	Figures      *[]string `json:"figures"`       // png, svg: the forms that matplotlib figures are shown in
+	MaxStdout    *float64  `json:"max_stdout"`    // bytes kept; each lowers what the configuration allows
+	MaxStderr    *float64  `json:"max_stderr"`
+	MaxDisplay   *float64  `json:"max_display"`
+	MaxLocals    *float64  `json:"max_locals"`
 }
 
 var onDisconnect = regexp.MustCompile(`^(interrupt|continue)$`)
@@ -35,6 +36,7 @@ var sessionID = regexp.MustCompile(sandbox.SessionIDPattern)
 
 const (
 	maxSessionID  = 1 << 10 // bytes to look at; the pattern allows less
+	maxFigures    = 256     // bytes of all names
 	maxLocalsKeys = 1 << 20 // bytes of all names, which go to the driver in one message
 )
 
@@ -43,7 +45,7 @@ type executeRequest struct {
 	code, setup, session string
 	context              []byte
 	returnLocals, create bool
-	localsKeys           []string
+	localsKeys, figures  []string
 	timeout              float64
 
 	stdin, onDisconnect, idempotencyKey         string
@@ -72,6 +74,7 @@ func (r *executeRequest) fields(l *Limits) []jsonbody.Field {
 		{Name: "stdin", Value: jsonbody.Nullable(jsonbody.String(&r.stdin, l.MaxContext))},
 		{Name: "detach", Value: jsonbody.Bool(&r.detach)},
 		{Name: "on_disconnect", Value: jsonbody.Nullable(jsonbody.Matching(&r.onDisconnect, onDisconnect, maxSessionID))},
+		{Name: "figures", Value: jsonbody.Nullable(jsonbody.Strings(&r.figures, maxFigures))},
 		{Name: "max_stdout", Value: jsonbody.Nullable(jsonbody.Positive(&r.maxStdout, float64(l.MaxStdout)))},
 		{Name: "max_stderr", Value: jsonbody.Nullable(jsonbody.Positive(&r.maxStderr, float64(l.MaxStderr)))},
 		{Name: "max_display", Value: jsonbody.Nullable(jsonbody.Positive(&r.maxDisplay, float64(l.MaxDisplay)))},
@@ -96,6 +99,7 @@ func (r *executeRequest) sandbox() sandbox.Request {
 		Anew:      r.anew,
 		Timeout:   seconds(r.timeout),
 		Stdin:     r.stdin,
+		Figures:   r.figures,
 
 		MaxStdout:  bytes(r.maxStdout),
 		MaxStderr:  bytes(r.maxStderr),

@@ -34,6 +34,7 @@ type ExecuteMessage struct {
 	Stdin      *Blob          `json:"stdin,omitempty"`
 	Input      bool           `json:"input,omitempty"`
 	Locals     *LocalsRequest `json:"locals,omitempty"`
+	Figures    []string       `json:"figures,omitempty"`
 	Timeout    float64        `json:"timeout"` // seconds
 	Grace      float64        `json:"grace"`   // seconds
 	MaxStdout  int64          `json:"max_stdout"`

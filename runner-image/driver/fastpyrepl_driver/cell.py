@@ -28,7 +28,7 @@ class Cell:
         self._number = message.number
         self._pipes = message.fds
         (self._code, self._name, self._context_kind, self._context_size, self._stdin_size, self._asks, self._locals,
-         self._max_display, self._deadline, self.stale) = marshal.loads(message.body)
+         self._max_display, self._figures, self._deadline, self.stale) = marshal.loads(message.body)
         self._raised = False
         self._told = False  # the one ERROR was sent
         self._cut_by = "Exception"  # what kind of it came out of run; it did unless
@@ -44,7 +44,7 @@ class Cell:
         if len(self._pipes) != 2:
             raise OSError("too many open files")
         worker.output.begin(*self._pipes)
-        worker.display.begin(self._max_display, self._deadline)
+        worker.display.begin(self._max_display, self._deadline, self._figures)
         _, error = attempt(self._receive)
         value = None
         if error is None:

@@ -28,8 +28,9 @@ class Display:
         self.display.__func__.__qualname__ = "display"
         builtins.display = self.display
 
-    def begin(self, limit: int, deadline: float) -> None:
+    def begin(self, limit: int, deadline: float, formats: list[str]) -> None:
         """Begins a cell."""
+        figures.formats = formats
         self._most, self._left, self._deadline = min(limit, wire.MAX_MESSAGE), limit, deadline
         self.left_out = dict.fromkeys(self.left_out, 0)
 

@@ -55,6 +55,9 @@ class Request:
             self.context_size = _size(blob.get("size"), "context.size")
         if (blob := _object(get("stdin"), "stdin")) is not None:
             self.stdin_size = _size(blob.get("size"), "stdin.size")
+        self.figures = get("figures", ["png"])
+        if not isinstance(self.figures, list) or not all(name in ("png", "svg") for name in self.figures):
+            raise Invalid("figures must be a list of png and svg")
         self.locals: tuple[list[str] | None, int, int] | None = None
         if (asked := _object(get("locals"), "locals")) is not None:
             keys = asked.get("keys")
@@ -65,7 +68,7 @@ class Request:
     def for_worker(self, name: str, deadline: float, stale: bool) -> bytes:
         """Returns what the worker gets of it: see cell.Task."""
         return marshal.dumps((self.code, name, self.context_kind, self.context_size, self.stdin_size, self.input, self.locals,
-                              self.max_display, deadline, stale))
+                              self.max_display, self.figures, deadline, stale))
 
 
 class Execution:

@@ -9,11 +9,19 @@ from collections.abc import Callable
 from . import mime
 
 
-def png(figure: object) -> bytes:
-    """Returns the figure as a notebook shows it."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", bbox_inches="tight")
-    return buffer.getvalue()
+FORMATS = {"png": "image/png", "svg": "image/svg+xml"}
+
+formats: list[str] = ["png"]  # that the running cell's figures are shown in
+
+
+def forms(figure: object) -> list[tuple[str, bytes | str]]:
+    """Returns the figure as a notebook shows it, by MIME type."""
+    shown: list[tuple[str, bytes | str]] = []
+    for name in formats:
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=name, bbox_inches="tight")
+        shown.append((FORMATS[name], buffer.getvalue() if name == "png" else buffer.getvalue().decode()))
+    return shown
 
 
 def flush(show: Callable[[mime.Bundle], None], limit: int) -> None:
@@ -25,7 +33,8 @@ def flush(show: Callable[[mime.Bundle], None], limit: int) -> None:
         for number in pyplot.get_fignums():
             figure = pyplot.figure(number)
             bundle = mime.Bundle(limit)
-            bundle.add("image/png", png(figure))
+            for kind, form in forms(figure):
+                bundle.add(kind, form)
             bundle.add("text/plain", repr(figure))
             show(bundle)
     finally:

@@ -127,27 +127,27 @@ def _add_special(bundle: Bundle, value: object, until: float) -> None:
     for prefix, make in (("pandas.", _table), ("matplotlib.", _figure)):
         if module.startswith(prefix):
             try:
-                form = within(until - time.monotonic(), make, value)
+                forms = within(until - time.monotonic(), make, value)
             except KeyboardInterrupt:
                 raise
             except BaseException:
                 continue
-            if form is not None:
-                bundle.add(*form)
+            for mime, form in forms:
+                bundle.add(mime, form)
 
 
-def _table(value: object) -> tuple[str, object] | None:
+def _table(value: object) -> list[tuple[str, object]]:
     """Returns the first rows of a DataFrame."""
     pandas = sys.modules["pandas"]
     if not isinstance(value, pandas.DataFrame):
-        return None
+        return []
     part = value.iloc[:MAX_ROWS, :MAX_COLUMNS]
-    return TABLE, {
+    return [(TABLE, {
         "columns": [str(column) for column in part.columns],
         "rows": [[_table_cell(item) for item in row] for row in part.astype(object).itertuples(index=False, name=None)],
         "total_rows": len(value),
         "total_columns": len(value.columns),
-    }
+    })]
 
 
 def _table_cell(value: object) -> object:
@@ -166,10 +166,10 @@ def represent_text(value: object) -> str:
     return wellformed(str(value)[:MAX_CELL])
 
 
-def _figure(value: object) -> tuple[str, object] | None:
+def _figure(value: object) -> list[tuple[str, object]]:
     figure = sys.modules.get("matplotlib.figure")
     if figure is None or not isinstance(value, figure.Figure):
-        return None
+        return []
     from . import figures
 
-    return "image/png", figures.png(value)
+    return figures.forms(value)
