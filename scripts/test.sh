@@ -15,7 +15,7 @@ go build -o "$work/tally" ./test/tally
 tally() { "$work/tally" -sum "$work/sum" "$@" || true; }
 
 step "Go tests, with the race detector"
-tally -- go test -json -race -timeout 20m ./...
+tally -- go test -json -race -count=1 -timeout 20m ./...
 
 step "driver tests, with the runner image's Python"
 tally -- docker run --rm --network none --read-only --tmpfs /tmp --tmpfs /home/user --user 65534:65534 --volume "$PWD:/src:ro" --workdir /src \
