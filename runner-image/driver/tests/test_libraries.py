@@ -65,6 +65,13 @@ class Figures(DriverTest):
         self.assertTrue(base64.b64decode(reply.result["data"]["image/png"]).startswith(b"\x89PNG"))
         self.assertEqual([], reply.displays)
 
+    def test_figures_are_svg_on_request(self):
+        for code in ("plt.plot([1, 2])", "display(plt.figure())"):
+            data = self.run_cell(code, figures=["svg", "png"]).displays[0]["data"]
+            self.assertIn("<svg", data["image/svg+xml"])
+            self.assertIn("image/png", data)
+        self.assertNotIn("image/svg+xml", self.run_cell("plt.plot([1, 2])").displays[0]["data"])
+
     def test_a_figure_that_cannot_be_drawn_is_an_error(self):
         reply = self.run_cell("plt.title(r'$\\nosuchcommand{$')")
         self.assertEqual(("error", "ValueError"), (reply.done["outcome"], reply.error["type"]))
