@@ -348,6 +348,9 @@ func TestStream_AStalledClientInterruptsItsFlood(t *testing.T) {
 	conn := a.dial(t)
 	body := `{"code":"floodwait","session_id":"s"}`
 	fmt.Fprintf(conn, "POST /execute HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	if _, err := io.ReadFull(conn, make([]byte, 12)); err != nil { // its answer has begun
+		t.Fatal(err)
+	}
 	e := a.events(t, "POST", "/execute", `{"code":"next","session_id":"s"}`) // behind it
 	all := e.rest(t)
 	if got := text(all, sandbox.EventStdout); got != "next" {

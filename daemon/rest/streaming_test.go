@@ -152,8 +152,11 @@ func (st *stage) scenes() map[string]func(*sandboxtest.Call) {
 			for left := c.Message.MaxStdout; left > 0; left -= int64(len(block)) {
 				c.Send(wire.Stdout, block[:min(left, int64(len(block)))])
 			}
-			<-c.Interrupted
-			c.Done(wire.DoneMessage{Outcome: "interrupted", StateKept: true})
+			select {
+			case <-c.Interrupted:
+				c.Done(wire.DoneMessage{Outcome: "interrupted", StateKept: true})
+			case <-c.Killed:
+			}
 		},
 		"leave": func(c *sandboxtest.Call) { // something behind that writes on
 			c.Done(wire.DoneMessage{Outcome: "ok", StateKept: true})

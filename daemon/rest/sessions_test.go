@@ -1,0 +1,149 @@
+package rest_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gjyotin305/fastpyrepl/sandbox"
+)
+
+func TestSessions_SayHowTheyAre(t *testing.T) {
+	a, st := serve(t, nil)
+	want := func(want string) {
+		t.Helper()
+		if status, text := a.ask(t, "GET", "/v1/sessions/s", ""); status != 200 || variable.ReplaceAllString(text, "_") != want {
+			t.Errorf("got %d %s, want 200 %s", status, text, want)
+		}
+	}
+	a.execute(t, `{"code":"x","session_id":"s"}`)
+	want(`{"session_id":"s","state":"idle","queued":0,"execution_count":1}`)
+	p := a.detached(t, `{"code":"wait","session_id":"s","detach":true}`)
+	q := a.detached(t, `{"code":"x","session_id":"s","detach":true}`)
+	st.wait(t)
+	want(`{"session_id":"s","state":"busy","execution_id":"_","queued":1,"execution_count":1}`)
+	if _, text := a.ask(t, "GET", "/v1/sessions/s", ""); !strings.Contains(text, p.ExecutionID) {
+		t.Errorf("%s does not name %s, which runs", text, p.ExecutionID)
+	}
+	st.release <- struct{}{}
+	a.result(t, q.ExecutionID)
+	want(`{"session_id":"s","state":"idle","queued":0,"execution_count":3}`)
+}
+
+func TestSessions_UnknownBadAndLostOnes(t *testing.T) {
+	a, _ := serve(t, nil)
+	if r := a.execute(t, `{"code":"exit","session_id":"lost"}`); r.Outcome != "crashed" {
+		t.Fatalf("got %+v", r)
+	}
+	lost := `{"detail":"session lost is lost: its container ended with status 3; reset it to use the id again"}`
+	for _, tc := range []struct {
+		method, path string
+		status       int
+		body         string
+	}{
+		{"GET", "/v1/sessions/none", 404, `{"detail":"no session none"}`},
+		{"POST", "/v1/sessions/none/interrupt", 404, `{"detail":"no session none"}`},
+		{"GET", "/v1/sessions/none/events", 404, `{"detail":"no session none"}`},
+		{"DELETE", "/v1/sessions/none", 204, ""},
+		{"GET", "/v1/sessions/lost", 410, lost},
+		{"POST", "/v1/sessions/lost/interrupt", 410, lost},
+		{"GET", "/v1/sessions/lost/events", 410, lost},
+		{"GET", "/v1/sessions/a%2Fb", 422, ""},
+		{"DELETE", "/v1/sessions/a%20b", 422, ""},
+		{"POST", "/v1/sessions/" + strings.Repeat("a", 129) + "/interrupt", 422, ""},
+		{"GET", "/v1/sessions/%2e%2e%00/events", 422, ""},
+		{"GET", "/v1/sessions/a%2Fb/channel", 422, ""},
+		{"PUT", "/v1/sessions/s", 405, `{"detail":"Method Not Allowed"}`},
+		{"GET", "/v1/sessions/s/interrupt", 405, `{"detail":"Method Not Allowed"}`},
+		{"GET", "/v1/sessions", 404, `{"detail":"Not Found"}`},
+	} {
+		status, text := a.ask(t, tc.method, tc.path, "")
+		if status != tc.status || tc.body != "" && text != tc.body || status == 422 && !strings.Contains(text, `"loc":["path","id"]`) {
+			t.Errorf("%s %.80s: got %d %s, want %d %s", tc.method, tc.path, status, text, tc.status, tc.body)
+		}
+	}
+	status, text := a.ask(t, "POST", "/execute", `{"code":"x","session_id":"lost"}`)
+	if status != 410 || text != lost {
+		t.Errorf("execute: got %d %s, want 410 %s", status, text, lost)
+	}
+	if status, _ := a.ask(t, "DELETE", "/v1/sessions/lost", ""); status != 204 {
+		t.Errorf("DELETE of the lost: %d", status)
+	}
+	if r := a.execute(t, `{"code":"x","session_id":"lost"}`); !r.SessionCreated {
+		t.Errorf("after it: %+v", r)
+	}
+}
+
+func TestSessions_DeleteEndsWhatRuns(t *testing.T) {
+	a, st := serve(t, nil)
+	p := a.detached(t, `{"code":"wait","session_id":"s","detach":true}`)
+	st.wait(t)
+	resp := a.do(t, t.Context(), "DELETE", "/v1/sessions/s", "")
+	if resp.StatusCode != 204 || resp.ContentLength > 0 || a.containers(t) != 0 {
+		t.Errorf("got %d, %d bytes, %d containers; want 204, none, none", resp.StatusCode, resp.ContentLength, a.containers(t))
+	}
+	if r := a.result(t, p.ExecutionID); r.Outcome != "cancelled" || r.StateKept {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestSessions_InterruptEndsWhatRunsAndNothingElse(t *testing.T) {
+	a, st := serve(t, nil)
+	a.execute(t, `{"code":"x","session_id":"s"}`)
+	if status, text := a.ask(t, "POST", "/v1/sessions/s/interrupt", ""); status != 204 || text != "" {
+		t.Errorf("while nothing runs: got %d %s, want 204", status, text)
+	}
+	p := a.detached(t, `{"code":"wait","session_id":"s","detach":true}`)
+	q := a.detached(t, `{"code":"queued","session_id":"s","detach":true}`)
+	st.wait(t)
+	if status, text := a.ask(t, "POST", "/v1/sessions/s/interrupt", ""); status != 204 {
+		t.Errorf("got %d %s, want 204", status, text)
+	}
+	if r := a.result(t, p.ExecutionID); r.Outcome != "interrupted" || !r.StateKept {
+		t.Errorf("got %+v", r)
+	}
+	if r := a.result(t, q.ExecutionID); r.Outcome != "ok" || r.Stdout != "queued" {
+		t.Errorf("got %+v", r)
+	}
+}
+
+// An interrupt that comes before the code was sent must not be lost.
+func TestSessions_AnInterruptIsNeverTooEarly(t *testing.T) {
+	a, st := serve(t, nil)
+	for range 200 {
+		x, err := a.manager.Execute(t.Context(), sandbox.Key{ID: "s"}, sandbox.Request{Code: "wait"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := x.Interrupt(); err != nil {
+			t.Fatal(err)
+		}
+		if r := a.result(t, x.ID()); r.Outcome != "interrupted" {
+			t.Fatalf("got %+v", r)
+		}
+		for len(st.begun) > 0 {
+			<-st.begun
+		}
+	}
+}
+
+func TestSessions_BackgroundOutputIsMarked(t *testing.T) {
+	a, _ := serve(t, func(s *settings) { s.deps.Heartbeat = 10 * time.Millisecond })
+	a.execute(t, `{"code":"x","session_id":"s"}`)
+	e := a.events(t, "GET", "/v1/sessions/s/events", "")
+	id := a.execute(t, `{"code":"leave","session_id":"s"}`).ExecutionID
+	for i, want := range []sandbox.EventType{"stdout", "stderr"} {
+		if m := e.need(t, want); m.Seq != uint64(i)+1 || m.ExecutionID != id || !m.Background || m.Text != []string{"still ", "here"}[i] {
+			t.Errorf("got %+v", m)
+		}
+	}
+	if m := a.events(t, "GET", "/v1/sessions/s/events?after=1", "").need(t, "stderr"); m.Seq != 2 || m.Text != "here" {
+		t.Errorf("resumed: got %+v", m)
+	}
+	if status, _ := a.ask(t, "DELETE", "/v1/sessions/s", ""); status != 204 {
+		t.Error("not deleted")
+	}
+	if all := e.rest(t); len(all) != 0 {
+		t.Errorf("got %+v", all)
+	}
+}
