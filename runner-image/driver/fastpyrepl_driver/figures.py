@@ -45,5 +45,5 @@ def forget(value: object) -> None:
     """Closes a figure that is shown as a result, lest it be shown again."""
     module = sys.modules.get("matplotlib.figure")
     pyplot = sys.modules.get("matplotlib.pyplot")
-    if pyplot is not None and module is not None and isinstance(value, module.Figure):
+    if pyplot is not None and module is not None and issubclass(type(value), module.Figure):
         pyplot.close(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import __future__
-import _ast
+from _ast import Expr, Expression
 import builtins
 import linecache
 import os
@@ -60,11 +60,11 @@ class Interpreter:
         except SyntaxError as error:
             _explain(error)
             raise
-        last = tree.body.pop() if tree.body and type(tree.body[-1]) is _ast.Expr else None
+        last = tree.body.pop() if tree.body and type(tree.body[-1]) is Expr else None
         statements = self._compile(tree, name, "exec") if tree.body else None
         expression = None
         if last is not None:
-            expression = self._compile(_ast.Expression(last.value), name, "eval")
+            expression = self._compile(Expression(last.value), name, "eval")
         del tree
         if statements is not None:
             self._run(statements)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 import time
+from itertools import islice
 
 from .limits import within
 from .text import to_json, wellformed
@@ -12,6 +13,7 @@ from .values import Inexact, encode, represent
 
 MAX_PLAIN = 1 << 20  # characters of text/plain
 MAX_FORM_SECONDS = 5.0
+MAX_FORMS = 64  # of one value
 TABLE = "application/vnd.fastpyrepl.table+json"
 MAX_ROWS, MAX_COLUMNS, MAX_CELL = 200, 50, 1 << 10  # bytes
 
@@ -27,6 +29,16 @@ _METHODS = {
 }
 
 
+# What a class has, without a word from its metaclass.
+_mro = type.__dict__["__mro__"].__get__
+_vars = type.__dict__["__dict__"].__get__
+
+
+def _is(value: object, *kinds: type) -> bool:
+    """Tells what isinstance would, without asking the value, whose __class__ may be code of the user."""
+    return issubclass(type(value), kinds)
+
+
 class Bundle:
     """A value's forms as encoded JSON of at most limit bytes each, and how many bytes of them were left out."""
 
@@ -38,14 +50,14 @@ class Bundle:
 
     def add(self, mime: str, value: object, metadata: object = None) -> None:
         """Adds a form: text, bytes or what JSON can say. What is none of these is left out."""
-        if isinstance(value, (bytes, bytearray, memoryview)):
+        if _is(value, bytes, bytearray, memoryview):
             value = base64.b64encode(value).decode()
-        elif isinstance(value, str):
+        elif _is(value, str):
             value = wellformed(str.__str__(value))
         try:
             self._data[wellformed(mime)] = encode(value, self._limit)
         except Inexact:
-            self.left_out += len(value) if isinstance(value, str) else 0
+            self.left_out += len(value) if type(value) is str else 0
             return
         if metadata is not None:
             try:
@@ -77,12 +89,12 @@ def of(value: object, limit: int, deadline: float) -> Bundle:
     until = time.monotonic() + min(MAX_FORM_SECONDS, max(0.0, deadline - time.monotonic()) / 4)
     own = _call(value, "_repr_mimebundle_", until)
     if own is not None:
-        data, metadata = own if isinstance(own, tuple) and len(own) == 2 else (own, None)
+        data, metadata = own if type(own) is tuple and len(own) == 2 else (own, None)
         _add_all(bundle, data, metadata)
-    if not isinstance(value, type):
+    if not _is(value, type):
         for method, mime in _METHODS.items():
             if (form := _call(value, method, until)) is not None:
-                form, metadata = form if isinstance(form, tuple) and len(form) == 2 else (form, None)
+                form, metadata = form if type(form) is tuple and len(form) == 2 else (form, None)
                 bundle.add(mime, form, metadata)
         _add_special(bundle, value, until)
     plain = represent(value, min(MAX_PLAIN, limit // 2), max(until - time.monotonic(), 0.1))
@@ -98,11 +110,11 @@ def raw(data: object, metadata: object, limit: int) -> Bundle:
 
 
 def _add_all(bundle: Bundle, data: object, metadata: object) -> None:
-    if not isinstance(data, dict):
+    if not _is(data, dict):
         return
-    for mime, form in list(dict.items(data)):
-        if isinstance(mime, str) and form is not None:
-            bundle.add(mime, form, metadata.get(mime) if isinstance(metadata, dict) else None)
+    for mime, form in islice(list(dict.items(data)), MAX_FORMS):
+        if type(mime) is str and form is not None:
+            bundle.add(mime, form, dict.get(metadata, mime) if _is(metadata, dict) else None)
 
 
 def _call(value: object, method: str, until: float) -> object:
@@ -110,9 +122,11 @@ def _call(value: object, method: str, until: float) -> object:
 
     Looking at the class leaves out objects that have an attribute of any name.
     """
-    if isinstance(value, type) or not hasattr(type(value), method):
+    if _is(value, type):
         return None
     try:
+        if not any(method in _vars(base) for base in _mro(type(value))):
+            return None
         return within(until - time.monotonic(), getattr(value, method))
     except KeyboardInterrupt:
         raise
@@ -122,8 +136,9 @@ def _call(value: object, method: str, until: float) -> object:
 
 def _add_special(bundle: Bundle, value: object, until: float) -> None:
     """Adds the forms that a library leaves to notebooks."""
-    kind = type(value)
-    module = kind.__module__ if isinstance(kind.__module__, str) else ""
+    module = _vars(type(value)).get("__module__")
+    if type(module) is not str:
+        return
     for prefix, make in (("pandas.", _table), ("matplotlib.", _figure)):
         if module.startswith(prefix):
             try:

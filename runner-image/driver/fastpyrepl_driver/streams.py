@@ -52,11 +52,11 @@ class Output:
 
     def flush(self) -> None:
         """Writes out what user code's own streams hold back. The cell's are never behind."""
-        for stream in (sys.stdout, sys.stderr):
+        for name in ("stdout", "stderr"):
             try:
-                stream.flush()
+                getattr(sys, name).flush()
             except Exception:
-                pass  # replaced, closed, or hostile
+                pass  # deleted, replaced, closed, or hostile
 
     def end(self) -> None:
         """Ends a cell: threads that it leaves behind keep writing to its pipes."""

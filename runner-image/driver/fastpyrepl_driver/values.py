@@ -19,6 +19,9 @@ _SCALARS = frozenset((int, str, float, bool, type(None)))
 _BRACKETS = {list: "[]", tuple: "()", set: "{}", frozenset: "{}", dict: "{}"}
 
 
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+
+
 class Inexact(Exception):
     """JSON cannot say this value exactly, or not within its bounds."""
 
@@ -86,9 +89,10 @@ def _key(key: object) -> str:
 def _numpy_item(value: object, kind: type) -> object:
     """Returns the Python scalar of a numpy scalar."""
     numpy = sys.modules.get("numpy")
-    generic = getattr(numpy, "generic", None)
-    if isinstance(generic, type) and type(kind) is type and generic in kind.__mro__:
-        item = generic.item(value)
+    generic = vars(numpy).get("generic") if type(numpy) is _Module else None
+    # A class that Python code made is not numpy's, whatever it is called.
+    if type(generic) is type and not generic.__flags__ & _HEAP_TYPE and type(kind) is type and generic in kind.__mro__:
+        item = generic.item(value) if hasattr(generic, "item") else value
         if type(item) in _SCALARS:
             return item
     raise Inexact
