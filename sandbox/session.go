@@ -33,7 +33,7 @@ type Session struct {
 
 	background backgroundLog
 
-	wg         sync.WaitGroup // the reader, and a goroutine for every execution
+	wg         sync.WaitGroup // the reader, and what every execution has under way
 	removeOnce sync.Once
 	removeErr  error
 
@@ -77,26 +77,43 @@ func (s *Session) start(ctx context.Context, rt Runtime, spec Spec, stopTimeout 
 	return nil
 }
 
-// submit queues e. Executions of a session run in the order of submit.
+// submit queues e. Executions of a session run in the order of submit. One that can run at once is sent before submit
+// returns: on the warm path every goroutine less is a good part of the daemon's time.
 func (s *Session) submit(e *Execution, maxQueue int) error {
+	atOnce, err := s.enqueue(e, maxQueue)
+	if err != nil {
+		return err
+	}
+	if atOnce {
+		s.launch(e)
+	}
+	return nil
+}
+
+// enqueue tells whether e is to be launched by the caller; else a goroutine of the session's does it.
+func (s *Session) enqueue(e *Execution, maxQueue int) (atOnce bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
-		return s.overError()
+		return false, s.overError()
 	}
 	if len(s.queue) > maxQueue {
-		return &Error{
+		return false, &Error{
 			Code:       CodeBusy,
 			Message:    fmt.Sprintf("the session has %d executions waiting, which is the most that may", maxQueue),
 			RetryAfter: time.Second,
 		}
 	}
 	s.queue = append(s.queue, e)
+	s.wg.Add(1) // launch's, or its timer's
 	if len(s.queue) == 1 {
 		close(e.turn)
+		if len(e.blobs()) == 0 {
+			return true, nil
+		}
 	}
 	s.wg.Go(func() { s.run(e) })
-	return nil
+	return false, nil
 }
 
 // overError needs mu.
@@ -107,15 +124,22 @@ func (s *Session) overError() error {
 	return Errorf(CodeConflict, "session %s was ended: %s", s.key.ID, s.cause)
 }
 
-// run sends e when its turn has come, and holds the driver to its promise to answer.
+// run launches e when its turn has come.
 func (s *Session) run(e *Execution) {
-	defer func() { e.req = Request{} }() // it may hold a book
 	select {
 	case <-e.turn:
+		s.launch(e)
 	case <-e.done:
-		return
+		e.req = Request{} // it may hold a book
+		s.wg.Done()
 	}
+}
+
+// launch sends e, and holds the driver to its promise to answer.
+func (s *Session) launch(e *Execution) {
+	defer func() { e.req = Request{} }() // it may hold a book
 	if !s.begin(e) {
+		s.wg.Done()
 		return
 	}
 	err := s.link.send(wire.Execute, e.id, wire.Marshal(e.message()))
@@ -127,15 +151,18 @@ func (s *Session) run(e *Execution) {
 	}
 	if err != nil {
 		s.lose("its container stopped reading", err)
+		s.wg.Done()
 		return
 	}
-	late := time.NewTimer(e.timeout + e.caps.Grace + backstop)
-	defer late.Stop()
-	select {
-	case <-e.done:
-	case <-late.C:
+	late := time.AfterFunc(e.timeout+e.caps.Grace+backstop, func() {
+		defer s.wg.Done()
 		s.lose("its driver did not answer in time", nil)
-	}
+	})
+	e.OnEnd(func() {
+		if late.Stop() {
+			s.wg.Done()
+		}
+	})
 }
 
 // begin marks e as running, unless it has ended already.
