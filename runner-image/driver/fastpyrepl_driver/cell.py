@@ -45,12 +45,7 @@ class Cell:
             raise OSError("too many open files")
         worker.output.begin(*self._pipes)
         worker.display.begin(self._max_display, self._deadline, self._figures)
-        _, error = attempt(self._receive)
-        value = None
-        if error is None:
-            started = time.perf_counter()
-            value, error = attempt(self._run)
-            self._duration = time.perf_counter() - started
+        value, error = attempt(self._run)
         _stop_tracing()
         if worker.forked():
             self._leave_child(error)
@@ -106,9 +101,12 @@ class Cell:
         self._worker.input.begin(bytes(received[self._context_size :]), self._asks)
 
     def _run(self) -> object:
+        self._receive()
+        started = time.perf_counter()
         try:
             return self._worker.interpreter.run(self._code, self._name)
         finally:
+            self._duration = time.perf_counter() - started
             _stop_tracing()
             self._worker.output.flush()
             system.flush_c_streams()

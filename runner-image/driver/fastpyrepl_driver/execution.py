@@ -29,7 +29,7 @@ class Request:
 
     def __init__(self, payload: bytes) -> None:
         try:
-            fields = json.loads(payload.decode(), parse_constant=_no_constant)
+            fields = _decode(payload.decode())
         except (ValueError, RecursionError) as error:
             raise Invalid(f"EXECUTE is not JSON: {error}") from None
         if not isinstance(fields, dict):
@@ -158,21 +158,20 @@ class Execution:
     def done(self, now: float, outcome: str, state_kept: bool, cause: dict[str, object] | None, report: bytes) -> bytes:
         """Returns the payload of DONE. The report is the worker's own, or empty."""
         wall = now - self.started
-        duration = cpu_time = float("nan")
+        duration = cpu_time = -1.0
         peak = 0
         if report:
             _, duration, cpu_time, peak, *left_out = control.REPORT.unpack(report)
-            for part, size in zip(("locals", "display", "result"), left_out):
-                self.cut(part, min(size, MAX_BYTES))
-        return json.dumps({
-            "outcome": outcome,
-            "state_kept": state_kept,
-            "execution_count": self.count,
-            "duration": _within(duration, wall, wall),
-            "cause": cause,
-            "usage": {"cpu_time": _within(cpu_time, 0.0, MAX_SECONDS), "wall_time": wall, "memory_peak": min(peak, MAX_BYTES)},
-            "truncated": self.truncated,
-        }).encode()
+            if any(left_out):
+                for part, size in zip(("locals", "display", "result"), left_out):
+                    self.cut(part, min(size, MAX_BYTES))
+        # On every cell's way; json.dumps of the whole takes four times as long.
+        return (
+            f'{{"outcome":"{outcome}","state_kept":{"true" if state_kept else "false"},"execution_count":{self.count}'
+            f',"duration":{_within(duration, wall, wall):.6f},"cause":{json.dumps(cause) if cause else "null"}'
+            f',"usage":{{"cpu_time":{_within(cpu_time, 0.0, MAX_SECONDS):.6f},"wall_time":{wall:.6f},"memory_peak":{min(peak, MAX_BYTES)}}}'
+            f',"truncated":{json.dumps(self.truncated) if self.truncated else "{}"}}}'
+        ).encode()
 
 
 def _within(value: float, otherwise: float, most: float) -> float:
@@ -181,6 +180,9 @@ def _within(value: float, otherwise: float, most: float) -> float:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode  # json.loads would make one for every call
 
 
 def _string(value: object, key: str) -> str:

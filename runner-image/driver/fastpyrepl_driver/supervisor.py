@@ -20,7 +20,7 @@ from .output import Background, Pipe
 from .process import Worker
 from .starter import Starter
 
-READ_SIZE = 128 << 10  # bytes of stdin at a time
+READ_SIZE = wire.MAX_PAYLOAD  # bytes of stdin at a time
 MAX_UNSENT = 1 << 20  # bytes for stdout, beyond which nothing more is read from the worker
 MAX_BLOBS = wire.WINDOW + READ_SIZE  # bytes of blobs that may wait for the worker
 MAX_PACKETS = 16  # of the worker, before others have their turn
@@ -273,12 +273,12 @@ class Supervisor:
                 return
             self._recent.append(frame.execution)
             self._executions += 1
-            self._begin(Execution(frame.execution, self._executions, request, now))
+            self._begin(Execution(frame.execution, self._executions, request, now), now)
 
     def _reject(self, execution: bytes, code: str, message: str) -> None:
         self._send(wire.REJECT, execution, json.dumps({"code": code, "message": message}).encode())
 
-    def _begin(self, running: Execution) -> None:
+    def _begin(self, running: Execution, now: float) -> None:
         request = running.request
         name = request.name
         if name is None:
@@ -293,6 +293,7 @@ class Supervisor:
             stderr: (wire.STDERR, output.Cap(request.max_stderr)),
         }
         self._running = running
+        self._old_rest_until = now + OLD_PAUSE  # the last cell's pipes are about to close, which is not worth a wake-up
         if self._worker is None:
             self._start_worker()
         writers = stdout.writer, stderr.writer
