@@ -292,6 +292,8 @@ class Supervisor:
             stdout: (wire.STDOUT, output.Cap(request.max_stdout)),
             stderr: (wire.STDERR, output.Cap(request.max_stderr)),
         }
+        # A short cell's output leaves with its DONE: one wake-up and one write, here and all the way to the daemon.
+        stdout.rest_until = stderr.rest_until = now + PAUSE
         self._running = running
         self._old_rest_until = now + OLD_PAUSE  # the last cell's pipes are about to close, which is not worth a wake-up
         if self._worker is None:
