@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"strings"
+
 	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
 	"github.com/google/uuid"
 )
@@ -36,7 +38,8 @@ func (b *backgroundLog) add(f wire.Frame) {
 		d = &textDecoder{}
 		b.streams[stream] = d
 	}
-	if text := d.append(nil, f.Payload); len(text) > 0 {
-		b.log.append(Event{Type: stream.event, Execution: f.Execution.String(), Background: true, Text: string(text)})
+	var text strings.Builder
+	if d.append(&text, f.Payload); text.Len() > 0 {
+		b.log.append(Event{Type: stream.event, Execution: f.Execution.String(), Background: true, Text: text.String()})
 	}
 }

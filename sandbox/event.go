@@ -69,12 +69,9 @@ func (ev Event) size() int64 {
 			n += int64(len(line))
 		}
 	}
-	if ev.Result != nil {
-		n += int64(len(ev.Result.Stdout) + len(ev.Result.Stderr))
-		if ev.Result.Locals != nil {
-			for name, value := range ev.Result.Locals.Values {
-				n += int64(len(name) + len(value))
-			}
+	if ev.Result != nil && ev.Result.Locals != nil { // its text is the log's
+		for name, value := range ev.Result.Locals.Values {
+			n += int64(len(name) + len(value))
 		}
 	}
 	return n

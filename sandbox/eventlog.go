@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -13,14 +14,14 @@ type eventLog struct {
 	maxBytes  int64 // immutable
 
 	mu      sync.Mutex
-	entries []entry       // guarded by mu
-	dropped uint64        // guarded by mu: how many events were dropped before entries
-	bytes   int64         // guarded by mu: that entries count for
-	stdout  []byte        // guarded by mu: all that appendText was given, also of events that were dropped
-	stderr  []byte        // guarded by mu
-	read    uint64        // guarded by mu: the last event that some reader was given
-	ended   bool          // guarded by mu
-	changed chan struct{} // guarded by mu: closed at the next event; nil while nobody waits
+	entries []entry // guarded by mu
+	dropped uint64  // guarded by mu: how many events were dropped before entries
+	bytes   int64   // guarded by mu: that entries count for
+	// guarded by mu: all that appendText was given, also of events that were dropped. Their strings share its memory.
+	stdout, stderr strings.Builder
+	read           uint64        // guarded by mu: the last event that some reader was given
+	ended          bool          // guarded by mu
+	changed        chan struct{} // guarded by mu: closed at the next event; nil while nobody waits
 }
 
 // entry is an event; from and to is where its text is in the stream's, where it came by appendText.
@@ -42,25 +43,24 @@ const (
 
 // appendText adds output, which decode appends. It joins an event of the same stream that no reader has seen yet, so
 // that a million small writes are not a million events.
-func (l *eventLog) appendText(t EventType, decode func(dst []byte) []byte) {
+func (l *eventLog) appendText(t EventType, decode func(dst *strings.Builder)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	text := l.stream(t)
-	from := len(*text)
-	*text = decode(*text)
-	if len(*text) == from {
+	from := text.Len()
+	if decode(text); text.Len() == from {
 		return
 	}
 	if last := l.joinable(t); last != nil {
-		last.to = len(*text)
+		last.to = text.Len()
 		l.wake()
 		return
 	}
-	l.add(entry{Event: Event{Type: t}, from: from, to: len(*text)})
+	l.add(entry{Event: Event{Type: t}, from: from, to: text.Len()})
 }
 
 // stream needs mu.
-func (l *eventLog) stream(t EventType) *[]byte {
+func (l *eventLog) stream(t EventType) *strings.Builder {
 	if t == EventStderr {
 		return &l.stderr
 	}
@@ -150,7 +150,7 @@ func (l *eventLog) wake() {
 func (l *eventLog) text(t EventType) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return string(*l.stream(t))
+	return l.stream(t).String()
 }
 
 // Next returns events numbered above after, at least one, and whether they end the log. It waits for one until ctx ends,
@@ -179,7 +179,7 @@ func (l *eventLog) take(after uint64) (batch []Event, ended bool, changed <-chan
 		e := &l.entries[at-l.dropped]
 		ev := e.Event
 		if e.to > 0 {
-			ev.Text = string((*l.stream(e.Type))[e.from:e.to])
+			ev.Text = l.stream(e.Type).String()[e.from:e.to]
 		}
 		size += len(ev.Text) + entryOverhead
 		batch = append(batch, ev)
@@ -195,7 +195,7 @@ func (l *eventLog) take(after uint64) (batch []Event, ended bool, changed <-chan
 func (l *eventLog) size() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := int64(cap(l.stdout) + cap(l.stderr))
+	n := int64(l.stdout.Cap() + l.stderr.Cap())
 	for i := range l.entries {
 		n += l.entries[i].cost() + l.entries[i].Event.size()
 	}

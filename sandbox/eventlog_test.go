@@ -8,7 +8,7 @@ import (
 )
 
 func say(l *eventLog, t EventType, text string) {
-	l.appendText(t, func(dst []byte) []byte { return append(dst, text...) })
+	l.appendText(t, func(dst *strings.Builder) { dst.WriteString(text) })
 }
 
 func TestEventLog_JoinsWhatNoReaderHasSeen(t *testing.T) {

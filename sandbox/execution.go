@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 	"sync"
 	"time"
 
@@ -264,7 +265,7 @@ func (e *Execution) output(t EventType, i int, d *textDecoder, b []byte, limit i
 	if e.received[i] += int64(len(b)); e.received[i] > limit {
 		return fmt.Errorf("%s of more than %d bytes: %w", t, limit, wire.BadMessage)
 	}
-	e.log.appendText(t, func(dst []byte) []byte { return d.append(dst, b) })
+	e.log.appendText(t, func(dst *strings.Builder) { d.append(dst, b) })
 	return nil
 }
 
@@ -274,8 +275,9 @@ func (e *Execution) cut(m wire.CutMessage) {
 	if m.Stream == string(EventStderr) {
 		t, d = EventStderr, &e.stderr
 	}
-	e.log.appendText(t, func(dst []byte) []byte {
-		return fmt.Appendf(d.finish(dst), "\n[... %d bytes left out ...]\n", m.Bytes)
+	e.log.appendText(t, func(dst *strings.Builder) {
+		d.finish(dst)
+		fmt.Fprintf(dst, "\n[... %d bytes left out ...]\n", m.Bytes)
 	})
 }
 

@@ -1,6 +1,9 @@
 package sandbox
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // textDecoder turns the bytes of one output stream, cut anywhere, into valid UTF-8. Bytes that are not UTF-8 become
 // U+FFFD, one each, and are counted.
@@ -11,40 +14,36 @@ type textDecoder struct {
 }
 
 // append decodes b onto dst.
-func (d *textDecoder) append(dst, b []byte) []byte {
+func (d *textDecoder) append(dst *strings.Builder, b []byte) {
 	for d.n > 0 && len(b) > 0 {
 		d.partial[d.n] = b[0]
 		d.n++
 		b = b[1:]
 		if utf8.FullRune(d.partial[:d.n]) {
-			dst = d.settle(dst)
+			d.settle(dst)
 		}
 	}
 	if cut := incomplete(b); cut > 0 {
 		d.n = copy(d.partial[:], b[len(b)-cut:])
 		b = b[:len(b)-cut]
 	}
-	return d.appendValid(dst, b)
+	d.appendValid(dst, b)
 }
 
 // settle decodes the bytes held back. What follows a broken character may begin another one.
-func (d *textDecoder) settle(dst []byte) []byte {
+func (d *textDecoder) settle(dst *strings.Builder) {
 	held := d.partial[:d.n]
 	d.n = 0
 	for len(held) > 0 && utf8.FullRune(held) {
-		var size int
-		dst, size = d.appendRune(dst, held)
-		held = held[size:]
+		held = held[d.appendRune(dst, held):]
 	}
 	d.n = copy(d.partial[:], held)
-	return dst
 }
 
 // finish decodes what is still held back at the end of the stream.
-func (d *textDecoder) finish(dst []byte) []byte {
-	dst = d.appendValid(dst, d.partial[:d.n])
+func (d *textDecoder) finish(dst *strings.Builder) {
+	d.appendValid(dst, d.partial[:d.n])
 	d.n = 0
-	return dst
 }
 
 // incomplete counts the bytes at the end of b that may be the beginning of a character.
@@ -61,23 +60,22 @@ func incomplete(b []byte) int {
 }
 
 // appendValid appends b, with U+FFFD for every byte that is not UTF-8.
-func (d *textDecoder) appendValid(dst, b []byte) []byte {
+func (d *textDecoder) appendValid(dst *strings.Builder, b []byte) {
 	if utf8.Valid(b) {
-		return append(dst, b...)
+		dst.Write(b)
+		return
 	}
 	for len(b) > 0 {
-		var size int
-		dst, size = d.appendRune(dst, b)
-		b = b[size:]
+		b = b[d.appendRune(dst, b):]
 	}
-	return dst
 }
 
-// appendRune appends the first character of b, or U+FFFD for its first byte.
-func (d *textDecoder) appendRune(dst, b []byte) ([]byte, int) {
+// appendRune appends the first character of b, or U+FFFD for its first byte, and returns its length.
+func (d *textDecoder) appendRune(dst *strings.Builder, b []byte) int {
 	r, size := utf8.DecodeRune(b)
 	if r == utf8.RuneError && size == 1 {
 		d.invalid++
 	}
-	return utf8.AppendRune(dst, r), size
+	dst.WriteRune(r)
+	return size
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -20,15 +21,15 @@ func FuzzTextDecoder(f *testing.F) {
 			rest = rest[size:]
 		}
 		var d textDecoder
-		var got []byte
+		var got strings.Builder
 		for rest := b; len(rest) > 0; {
 			n := min(len(rest), int(step%7)+1)
-			got = d.append(got, rest[:n])
+			d.append(&got, rest[:n])
 			rest = rest[n:]
 		}
-		got = d.finish(got)
-		if string(got) != string(want) {
-			t.Errorf("%q in steps of %d: got %q, want %q", b, step%7+1, got, want)
+		d.finish(&got)
+		if got.String() != string(want) {
+			t.Errorf("%q in steps of %d: got %q, want %q", b, step%7+1, got.String(), want)
 		}
 		if d.invalid != invalid {
 			t.Errorf("%q in steps of %d: %d bytes counted, want %d", b, step%7+1, d.invalid, invalid)
