@@ -7,7 +7,6 @@ import marshal
 from collections.abc import Callable
 
 from . import control, wire
-from .output import Cap, Pipe
 
 MAX_SECONDS = 10 * 365 * 86400.0
 MAX_BYTES = 1 << 40
@@ -87,7 +86,6 @@ class Execution:
         self.input_number = 0  # of the INPUT_REQUEST that waits for an answer
         self.blobs_left = request.context_size + request.stdin_size  # bytes that are still to come
         self._granted = 0  # bytes of them that the daemon was told of
-        self.pipes: dict[Pipe, tuple[int, Cap]] = {}  # pipe -> wire type, cap
         self.truncated: dict[str, int] = {}
         self._display_left = request.max_display
         self._once = {wire.RESULT, wire.ERROR, wire.LOCALS}  # those still allowed

@@ -9,6 +9,7 @@ import struct
 from . import system
 
 READ_SIZE = 64 << 10  # bytes
+WIDE = 1 << 20  # bytes of a pipe between two programs that are in a hurry, what any user may ask for
 
 _INT = struct.Struct("i")
 
@@ -49,13 +50,17 @@ class Pipe:
         self.fd, self.writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.fd, False)
         self.rest_until = 0.0  # not worth reading before
+        self._wide = False
 
     def read(self, size: int = READ_SIZE) -> bytes | None:
         """Returns what is there, b"" at the end of file, None when there is nothing now."""
         try:
-            return os.read(self.fd, size)
+            data = os.read(self.fd, size)
         except BlockingIOError:
             return None
+        if len(data) == READ_SIZE and not self._wide:
+            self._wide = widen(self.fd)
+        return data
 
     def pending(self) -> int:
         """Returns how many bytes can be read now."""
@@ -63,6 +68,15 @@ class Pipe:
 
     def close(self) -> None:
         os.close(self.fd)
+
+
+def widen(fd: int) -> bool:
+    """Lets a pipe hold more, so that its ends take fewer turns. Returns True, also when the system refuses."""
+    try:
+        fcntl.fcntl(fd, system.F_SETPIPE_SZ, WIDE)
+    except OSError:
+        pass  # no pipe, or the user has too many
+    return True
 
 
 class Background:

@@ -43,6 +43,7 @@ class Supervisor:
         self._stdin, self._stdout = stdin, stdout
         self._decoder = wire.Decoder()
         self._unsent = bytearray()
+        self._wide = False  # stdout holds more than pipes do at first
         self._stopped = False
         self._stdin_ended = False
 
@@ -337,6 +338,8 @@ class Supervisor:
     def _write(self) -> None:
         try:
             del self._unsent[: os.write(self._stdout, self._unsent)]
+            if self._unsent and not self._wide:
+                self._wide = output.widen(self._stdout)
         except BlockingIOError:
             pass
         except BrokenPipeError:

@@ -15,6 +15,7 @@ _FFLUSH = _ctypes.dlsym(_LIBC, "fflush")
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 
+F_SETPIPE_SZ = 1031
 FIONREAD = 0x541B  # ioctl: bytes that can be read now; termios is not loaded for one number
 
 

@@ -1,0 +1,129 @@
+"""The pipes of the running cell and of those before it: when to read them, and what to send of it."""
+
+from __future__ import annotations
+
+import select
+import time
+
+from . import wire
+from .execution import Execution
+from .outbox import Outbox
+from .output import Background, Cap, Pipe
+
+SMALL = 4 << 10  # bytes: a reader that gets less at a time is ahead of the writer
+PAUSE = 0.001  # seconds before such a pipe is read again, so that many small writes become one frame
+MAX_OLD = 16  # pipes of ended cells
+OLD_PAUSE = 0.02  # seconds between two reads of the output of ended cells
+
+_NAMES = {wire.STDOUT: "stdout", wire.STDERR: "stderr"}
+_BACKGROUND = {wire.STDOUT: wire.BACKGROUND_STDOUT, wire.STDERR: wire.BACKGROUND_STDERR}
+
+
+class Pipes:
+    """Every cell has a stdout and a stderr of its own, which tells its output from that of processes an earlier one left."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._spare = (Pipe(), Pipe())  # for the next cell
+        self._running: dict[Pipe, tuple[int, Cap]] = {}  # -> wire type, cap
+        self._old: dict[Pipe, tuple[int, bytes]] = {}  # -> wire type, execution
+        self._old_rest_until = 0.0
+        self._background = Background(time.monotonic())
+
+    def begin(self, running: Execution, now: float) -> tuple[int, int]:
+        """Begins a cell. Returns the ends to write to, which are the caller's to close."""
+        stdout, stderr = self._spare
+        self._running = {
+            stdout: (wire.STDOUT, Cap(running.request.max_stdout)),
+            stderr: (wire.STDERR, Cap(running.request.max_stderr)),
+        }
+        # A short cell's output leaves with its DONE: one wake-up and one write, here and all the way to the daemon.
+        stdout.rest_until = stderr.rest_until = now + PAUSE
+        self._old_rest_until = now + OLD_PAUSE  # the last cell's pipes are about to close, which is not worth a wake-up
+        writers = stdout.writer, stderr.writer
+        stdout.writer = stderr.writer = -1
+        return writers
+
+    def watch(self, wanted: dict[int, int], now: float) -> None:
+        """Adds the pipes that are worth reading to what poll waits for."""
+        for pipe in self._running:
+            if pipe.rest_until <= now:
+                wanted[pipe.fd] = select.POLLIN
+        if self._old_rest_until <= now:
+            for pipe in self._old:
+                wanted[pipe.fd] = select.POLLIN
+
+    def wakes_at(self, now: float) -> float:
+        """Returns when a pipe that rests becomes worth reading."""
+        at = self._old_rest_until if self._old and self._old_rest_until > now else float("inf")
+        for pipe in self._running:
+            if now < pipe.rest_until < at:
+                at = pipe.rest_until
+        return at
+
+    def read(self, running: Execution | None, ready: dict[int, int], now: float) -> bool:
+        """Reads the pipes that are ready. Returns whether the running cell may have ended with what it wrote."""
+        small = False
+        for pipe, (kind, cap) in self._running.items():
+            if pipe.fd in ready and running is not None:
+                data = pipe.read()
+                if data:
+                    self._pass(running, kind, cap, data)
+                    if len(data) < SMALL:
+                        pipe.rest_until = now + PAUSE
+                        small = True
+                elif data is not None:
+                    pipe.rest_until = float("inf")  # everybody closed it
+        for pipe in list(self._old):
+            if pipe.fd in ready:
+                self._read_old(pipe, now)
+        return small
+
+    def drain(self, running: Execution) -> None:
+        """Reads what was written so far: not until there is nothing, for a child may write for ever."""
+        for pipe, (kind, cap) in self._running.items():
+            left = pipe.pending()
+            while left > 0 and (data := pipe.read(left)):
+                left -= len(data)
+                self._pass(running, kind, cap, data)
+
+    def finish(self, running: Execution) -> None:
+        """Sends the end of the output."""
+        self.drain(running)
+        for kind, cap in self._running.values():
+            if cap.dropped:
+                running.cut(_NAMES[kind], cap.dropped)
+                self._outbox.say(wire.CUT, {"stream": _NAMES[kind], "bytes": cap.dropped}, running.id)
+            if tail := cap.finish():
+                self._outbox.send(kind, running.id, tail)
+
+    def retire(self, running: Execution) -> None:
+        """Keeps the pipes of a cell that has ended, for what it left behind, and makes those of the next."""
+        for pipe, (kind, _) in self._running.items():
+            self._old[pipe] = _BACKGROUND[kind], running.id
+        self._running = {}
+        if len(self._old) > MAX_OLD:
+            for pipe in list(self._old):
+                self._read_old(pipe, time.monotonic())  # most are at their end
+        while len(self._old) > MAX_OLD:
+            self._close_old(next(iter(self._old)))
+        self._spare = (Pipe(), Pipe())
+
+    def _pass(self, running: Execution, kind: int, cap: Cap, data: bytes) -> None:
+        if part := cap.feed(data):
+            self._outbox.send(kind, running.id, part)
+
+    def _read_old(self, pipe: Pipe, now: float) -> None:
+        """Reads what processes and threads of an ended cell write. A flood is slowed down, and mostly dropped."""
+        data = pipe.read()
+        if data:
+            self._old_rest_until = now + OLD_PAUSE
+            kind, execution = self._old[pipe]
+            if part := self._background.take(data, now):
+                self._outbox.send(kind, execution, part)
+        elif data is not None:
+            self._close_old(pipe)
+
+    def _close_old(self, pipe: Pipe) -> None:
+        del self._old[pipe]
+        pipe.close()
