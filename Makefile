@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: build up down test lint image e2e bench clean help
+.PHONY: build up down test lint image e2e bench soak clean help
 
 build: ## Compile the daemon into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/fastpyrepl ./cmd/fastpyrepl
@@ -27,6 +27,9 @@ e2e: image ## The end-to-end test through compose
 
 bench: image build ## The daemon against the raw engine, side by side
 	go run ./bench -o bench/RESULTS.md
+
+soak: image build ## Minutes of load: nothing crosses, hangs, leaks or grows
+	go run ./test/soak
 
 clean: ## End the daemon, remove its state, the images and what builds left
 	@scripts/down.sh --volumes
