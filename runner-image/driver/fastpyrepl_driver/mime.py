@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import sys
 import time
 from itertools import islice
@@ -51,7 +51,7 @@ class Bundle:
     def add(self, mime: str, value: object, metadata: object = None) -> None:
         """Adds a form: text, bytes or what JSON can say. What is none of these is left out."""
         if _is(value, bytes, bytearray, memoryview):
-            value = base64.b64encode(value).decode()
+            value = binascii.b2a_base64(value, newline=False).decode("ascii")
         elif _is(value, str):
             value = wellformed(str.__str__(value))
         try:

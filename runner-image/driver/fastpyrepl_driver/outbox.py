@@ -6,6 +6,7 @@ import json
 import os
 
 from . import wire
+from .output import widen
 
 MAX_UNSENT = 1 << 20  # bytes, beyond which nothing more is read from the worker
 
@@ -18,6 +19,7 @@ class Outbox:
         self.epoch = 0  # 0 until the first HELLO
         self.broken = False  # nobody can read any more
         self._unsent = bytearray()
+        self._wide = False
 
     def send(self, kind: int, execution: bytes, payload: bytes, more: bool = False) -> None:
         """Queues a message: one frame, or as many as the payload takes."""
@@ -35,6 +37,8 @@ class Outbox:
         if self._unsent:
             try:
                 del self._unsent[: os.write(self.fd, self._unsent)]
+                if self._unsent and not self._wide:
+                    self._wide = widen(self.fd)
             except BlockingIOError:
                 pass
             except BrokenPipeError:

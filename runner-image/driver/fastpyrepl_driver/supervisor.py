@@ -14,22 +14,18 @@ import sys
 import time
 from collections import deque
 
-from . import VERSION, control, output, process, system, wire
+from . import VERSION, control, process, system, wire
 from .execution import Execution, Invalid, Request, Violation
-from .output import Background, Pipe
+from .outbox import Outbox
+from .pipes import Pipes
 from .process import Worker
 from .starter import Starter
 
 READ_SIZE = wire.MAX_PAYLOAD  # bytes of stdin at a time
-MAX_UNSENT = 1 << 20  # bytes for stdout, beyond which nothing more is read from the worker
 MAX_BLOBS = wire.WINDOW + READ_SIZE  # bytes of blobs that may wait for the worker
 MAX_PACKETS = 16  # of the worker, before others have their turn
 REMEMBERED = 256  # ids of executions
-OLD_PIPES = 16  # of ended cells
 TICK = 1.0  # seconds
-SMALL = 4 << 10  # bytes: a reader that gets less at a time is ahead of the writer
-PAUSE = 0.001  # seconds before such a pipe is read again, so that many small writes become one frame
-OLD_PAUSE = 0.02  # seconds between two reads of the output of ended cells
 SILENCE = 0.1  # seconds for a process that closed its control socket to end
 
 _RELAYED = frozenset((wire.DISPLAY, wire.RESULT, wire.ERROR, wire.LOCALS))
@@ -40,14 +36,12 @@ class Supervisor:
     """Serves the daemon on two descriptors until it is told to stop, its lease ends, or stdin does."""
 
     def __init__(self, stdin: int, stdout: int) -> None:
-        self._stdin, self._stdout = stdin, stdout
+        self._stdin = stdin
         self._decoder = wire.Decoder()
-        self._unsent = bytearray()
-        self._wide = False  # stdout holds more than pipes do at first
+        self._outbox = Outbox(stdout)
         self._stopped = False
         self._stdin_ended = False
 
-        self._epoch = 0
         self._nonce: str | None = None  # of the HELLO that waits for READY
         self._lease = 0.0  # seconds, 0 is never
         self._unheard = 0.0  # seconds without a frame, in ticks
@@ -60,14 +54,10 @@ class Supervisor:
         self._executions = 0
         self._recent: deque[bytes] = deque(maxlen=REMEMBERED)
 
-        now = time.monotonic()
-        self._ticked = now
+        self._ticked = time.monotonic()
         self._poll = select.poll()
         self._polled: dict[int, int] = {}  # what _poll watches: fd -> events
-        self._spare = (Pipe(), Pipe())  # for the next cell
-        self._old: dict[Pipe, tuple[int, bytes]] = {}  # pipes of ended cells -> wire type, execution
-        self._old_rest_until = 0.0
-        self._background = Background(now)
+        self._pipes = Pipes(self._outbox)
         self._oom = system.OomCounter()
         self._wakeup, self._wakeup_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
@@ -80,11 +70,11 @@ class Supervisor:
         if os.getpid() != 1:
             system.become_subreaper()
         os.set_blocking(self._stdin, False)
-        os.set_blocking(self._stdout, False)
+        os.set_blocking(self._outbox.fd, False)
         self._start_worker()
         while not self._stopped:
             self._step()
-        self._write()
+        self._outbox.write()
         self._starter.kill_all(self._worker)
         return 0
 
@@ -97,7 +87,7 @@ class Supervisor:
         now = time.monotonic()
         if self._stdin in fds:
             self._read_stdin()
-        glance = self._read_pipes(fds, now)
+        glance = self._pipes.read(self._running, fds, now)
         worker = self._worker
         if worker is not None and (worker.fd in fds or glance):
             self._read_worker(worker)
@@ -105,29 +95,24 @@ class Supervisor:
             os.read(self._wakeup, 4096)
             self._reap()
         self._keep_time(time.monotonic())
-        if self._unsent:
-            self._write()
+        self._outbox.write()
+        if self._outbox.broken:
+            self._stopped = True
 
     def _watch(self, now: float) -> None:
         """Tells poll what to wait for now."""
         wanted = {self._wakeup: select.POLLIN}
         if not self._stdin_ended:
             wanted[self._stdin] = select.POLLIN
-        if self._unsent:
-            wanted[self._stdout] = select.POLLOUT
-        held = len(self._unsent) > MAX_UNSENT
+        if self._outbox.waits():
+            wanted[self._outbox.fd] = select.POLLOUT
+        held = self._outbox.full()
         worker = self._worker
         if worker is not None and not worker.silent_since:
             if events := (0 if held else select.POLLIN) | (select.POLLOUT if worker.waiting else 0):
                 wanted[worker.fd] = events
         if not held:
-            if self._running is not None:
-                for pipe in self._running.pipes:
-                    if pipe.rest_until <= now:
-                        wanted[pipe.fd] = select.POLLIN
-            if self._old_rest_until <= now:
-                for pipe in self._old:
-                    wanted[pipe.fd] = select.POLLIN
+            self._pipes.watch(wanted, now)
         polled = self._polled
         if wanted != polled:
             for fd in polled.keys() - wanted.keys():
@@ -139,7 +124,7 @@ class Supervisor:
 
     def _wakes_at(self, now: float) -> float:
         """Returns when to wake without an event."""
-        at = self._ticked + TICK
+        at = min(self._ticked + TICK, self._pipes.wakes_at(now))
         worker, running = self._worker, self._running
         if worker is not None:
             if not worker.ready:
@@ -148,11 +133,6 @@ class Supervisor:
                 at = min(at, worker.silent_since + SILENCE)
         if running is not None:
             at = min(at, running.wakes_at())
-            for pipe in running.pipes:
-                if pipe.rest_until > now:
-                    at = min(at, pipe.rest_until)
-        if self._old and self._old_rest_until > now:
-            at = min(at, self._old_rest_until)
         return at
 
     def _keep_time(self, now: float) -> None:
@@ -174,8 +154,6 @@ class Supervisor:
             self._reap()
             if self._lease and self._unheard > self._lease:
                 self._stopped = True
-            if self._worker is None and not self._stopped:
-                self._start_worker()
 
     # The daemon.
 
@@ -194,15 +172,15 @@ class Supervisor:
             self._tell_faults()
             if frame.type == wire.HELLO:
                 self._attach(frame)
-            elif frame.epoch == self._epoch:
+            elif frame.epoch == self._outbox.epoch:
                 self._unheard = 0.0
                 self._handle(frame)
         self._tell_faults()
 
     def _tell_faults(self) -> None:
         for reason in self._decoder.faults:
-            if self._epoch:
-                self._send(wire.FAULT, wire.NO_EXECUTION, json.dumps({"message": f"bytes were skipped: bad {reason}"}).encode())
+            if self._outbox.epoch:
+                self._outbox.say(wire.FAULT, {"message": f"bytes were skipped: bad {reason}"})
         self._decoder.faults.clear()
 
     def _attach(self, frame: wire.Frame) -> None:
@@ -214,7 +192,7 @@ class Supervisor:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self._decoder.lose("HELLO")
             return
-        self._epoch, self._nonce, self._lease, self._unheard = frame.epoch, nonce, lease, 0.0
+        self._outbox.epoch, self._nonce, self._lease, self._unheard = frame.epoch, nonce, lease, 0.0
         self._starter.set_memory(memory, self._worker)
         self._say_ready()
 
@@ -223,7 +201,7 @@ class Supervisor:
         if self._nonce is None or worker is None or not worker.ready:
             return
         running = self._running
-        self._send(wire.READY, wire.NO_EXECUTION, json.dumps({
+        self._outbox.say(wire.READY, {
             "protocol": wire.VERSION,
             "nonce": self._nonce,
             "driver": VERSION,
@@ -231,7 +209,7 @@ class Supervisor:
             "execution_count": self._count,
             "running": None if running is None else _uuid(running.id),
             "worker": self._starter.workers,
-        }).encode())
+        })
         self._nonce = None
 
     def _handle(self, frame: wire.Frame) -> None:
@@ -239,7 +217,7 @@ class Supervisor:
         if kind == wire.EXECUTE:
             self._execute(frame)
         elif kind == wire.PING:
-            self._send(wire.PONG, wire.NO_EXECUTION, b"")
+            self._outbox.send(wire.PONG, wire.NO_EXECUTION, b"")
         elif kind == wire.SHUTDOWN:
             self._stopped = True
         elif kind == wire.LIMITS:
@@ -277,31 +255,19 @@ class Supervisor:
             self._begin(Execution(frame.execution, self._executions, request, now), now)
 
     def _reject(self, execution: bytes, code: str, message: str) -> None:
-        self._send(wire.REJECT, execution, json.dumps({"code": code, "message": message}).encode())
+        self._outbox.say(wire.REJECT, {"code": code, "message": message}, execution)
 
     def _begin(self, running: Execution, now: float) -> None:
-        request = running.request
-        name = request.name
+        name = running.request.name
         if name is None:
             self._count += 1
             name = f"Cell [{self._count}]"
         running.count = self._count
         running.stale = self._interrupted
         self._interrupted = False
-        stdout, stderr = self._spare
-        running.pipes = {
-            stdout: (wire.STDOUT, output.Cap(request.max_stdout)),
-            stderr: (wire.STDERR, output.Cap(request.max_stderr)),
-        }
-        # A short cell's output leaves with its DONE: one wake-up and one write, here and all the way to the daemon.
-        stdout.rest_until = stderr.rest_until = now + PAUSE
         self._running = running
-        self._old_rest_until = now + OLD_PAUSE  # the last cell's pipes are about to close, which is not worth a wake-up
-        if self._worker is None:
-            self._start_worker()
-        writers = stdout.writer, stderr.writer
-        stdout.writer = stderr.writer = -1
-        self._to_worker(control.EXECUTE, running.number, request.for_worker(name, running.deadline, running.stale), writers)
+        writers = self._pipes.begin(running, now)
+        self._to_worker(control.EXECUTE, running.number, running.request.for_worker(name, running.deadline, running.stale), writers)
         self._oom.rose()  # what was killed before was not this execution's
 
     def _pass_blob(self, running: Execution, data: bytes) -> None:
@@ -326,24 +292,7 @@ class Supervisor:
         """Tells the daemon how much of the blobs the worker's socket took."""
         running, worker = self._running, self._worker
         if running is not None and worker is not None and (total := running.grant(worker.waiting)):
-            self._send(wire.WINDOW_GRANT, running.id, json.dumps({"consumed": total}).encode())
-
-    def _send(self, kind: int, execution: bytes, payload: bytes, more: bool = False) -> None:
-        """Queues one frame, or as many as the payload takes."""
-        while len(payload) > wire.MAX_PAYLOAD:
-            self._unsent += wire.encode(kind, self._epoch, execution, payload[: wire.MAX_PAYLOAD], more or kind not in wire.STREAMS)
-            payload = payload[wire.MAX_PAYLOAD :]
-        self._unsent += wire.encode(kind, self._epoch, execution, payload, more)
-
-    def _write(self) -> None:
-        try:
-            del self._unsent[: os.write(self._stdout, self._unsent)]
-            if self._unsent and not self._wide:
-                self._wide = output.widen(self._stdout)
-        except BlockingIOError:
-            pass
-        except BrokenPipeError:
-            self._stopped = True  # nobody can attach any more
+            self._outbox.say(wire.WINDOW_GRANT, {"consumed": total}, running.id)
 
     # The worker.
 
@@ -385,24 +334,25 @@ class Supervisor:
             body = packet[control.FIRST.size :]
             if kind in _RELAYED:
                 running.begin_relay(kind, number, size)
-                self._drain(running)
+                self._pipes.drain(running)
                 self._relay(running, body)
             elif kind == wire.INPUT_REQUEST and size == len(body):
-                self._drain(running)
+                self._pipes.drain(running)
                 running.input_number = number
-                self._send(kind, running.id, body)
+                self._outbox.send(kind, running.id, body)
             elif kind == control.DONE and size == len(body) == control.REPORT.size and not running.relaying():
                 if number == running.number:
                     self._cell_ended(running, body)
             elif kind == control.CLEARED:
                 running.stale = False
                 if running.reason:
+                    self._interrupted = True
                     worker.interrupt()
             else:
                 raise Violation(f"message {kind} of {size} bytes")
 
     def _relay(self, running: Execution, data: bytes) -> None:
-        number = running.relay(data, lambda kind, part, more: self._send(kind, running.id, part, more))
+        number = running.relay(data, lambda kind, part, more: self._outbox.send(kind, running.id, part, more))
         if number:
             self._to_worker(control.ACK, number)
 
@@ -418,27 +368,13 @@ class Supervisor:
 
     def _finish(self, running: Execution, outcome: str, state_kept: bool, cause: dict[str, object] | None, report: bytes) -> None:
         """Sends the last output and DONE."""
-        self._drain(running)
-        for pipe, (kind, cap) in running.pipes.items():
-            if cap.dropped:
-                stream = "stdout" if kind == wire.STDOUT else "stderr"
-                running.cut(stream, cap.dropped)
-                self._send(wire.CUT, running.id, json.dumps({"stream": stream, "bytes": cap.dropped}).encode())
-            if tail := cap.finish():
-                self._send(kind, running.id, tail)
-        self._send(wire.DONE, running.id, running.done(time.monotonic(), outcome, state_kept, cause, report))
-        self._write()
+        self._pipes.finish(running)
+        self._outbox.send(wire.DONE, running.id, running.done(time.monotonic(), outcome, state_kept, cause, report))
+        self._outbox.write()
         self._running = None
         if self._worker is not None:
             self._worker.discard(control.BLOB)  # nobody wants them any more
-        for pipe, (kind, _) in running.pipes.items():
-            self._old[pipe] = (wire.BACKGROUND_STDOUT if kind == wire.STDOUT else wire.BACKGROUND_STDERR), running.id
-        if len(self._old) > OLD_PIPES:
-            for pipe in list(self._old):
-                self._read_old(pipe, time.monotonic())  # most are at their end
-        while len(self._old) > OLD_PIPES:
-            self._close_old(next(iter(self._old)))
-        self._spare = (Pipe(), Pipe())
+        self._pipes.retire(running)
         if self._stdin_ended:
             self._stopped = True
 
@@ -491,60 +427,10 @@ class Supervisor:
         if running is not None:
             outcome = running.reason or ("oom" if cause["kind"] == "oom" else "crashed")
             self._finish(running, outcome, False, cause, b"")
-        elif had_state and self._epoch:
-            self._send(wire.STATE, wire.NO_EXECUTION, json.dumps({"cause": cause}).encode())
+        elif had_state and self._outbox.epoch:
+            self._outbox.say(wire.STATE, {"cause": cause})
         if not self._stopped:
             self._start_worker()
-
-    # Output.
-
-    def _read_pipes(self, fds: dict[int, int], now: float) -> bool:
-        """Reads the pipes in fds. Returns whether the running cell may have ended with what it wrote."""
-        glance = False
-        running = self._running
-        if running is not None:
-            for pipe, (kind, cap) in list(running.pipes.items()):
-                if pipe.fd in fds:
-                    data = pipe.read()
-                    if data:
-                        if part := cap.feed(data):
-                            self._send(kind, running.id, part)
-                        if len(data) < SMALL:
-                            pipe.rest_until = now + PAUSE
-                            glance = True
-                    elif data is not None:
-                        pipe.rest_until = float("inf")  # everybody closed it
-        for pipe in list(self._old):
-            if pipe.fd in fds:
-                self._read_old(pipe, now)
-        return glance
-
-    def _read_old(self, pipe: Pipe, now: float) -> None:
-        """Reads what processes and threads of an ended cell write. A flood is slowed down, and mostly dropped."""
-        data = pipe.read()
-        if data:
-            self._old_rest_until = now + OLD_PAUSE
-            kind, execution = self._old[pipe]
-            if part := self._background.take(data, now):
-                self._send(kind, execution, part)
-        elif data is not None:
-            self._close_old(pipe)
-
-    def _close_old(self, pipe: Pipe) -> None:
-        del self._old[pipe]
-        pipe.close()
-
-    def _drain(self, running: Execution) -> None:
-        """Reads what was written so far: not until there is nothing, for a child may write for ever."""
-        for pipe, (kind, cap) in running.pipes.items():
-            left = pipe.pending()
-            while left > 0:
-                data = pipe.read(left)
-                if not data:
-                    break
-                left -= len(data)
-                if part := cap.feed(data):
-                    self._send(kind, running.id, part)
 
 
 def _fields(payload: bytes) -> dict[str, object]:
