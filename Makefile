@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: build up down test lint image e2e bench soak clean help
+.PHONY: build up down test lint image e2e hostile hostile-gvisor bench soak clean help
 
 build: ## Compile the daemon into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/fastpyrepl ./cmd/fastpyrepl
@@ -25,6 +25,13 @@ image: ## Build the images that sessions run in, default and slim
 e2e: image ## The end-to-end test through compose
 	go test -count=1 -v -timeout 10m -tags e2e ./test/e2e
 
+hostile: image ## The hostile suite: attacks from inside sessions and over HTTP
+	go test -race -count=1 -v -timeout 20m ./test/hostile
+
+hostile-gvisor: image ## The hostile suite under gVisor, which is built and registered with the engine first
+	@scripts/gvisor.sh
+	FASTPYREPL_TEST_RUNTIME=runsc go test -count=1 -v -timeout 30m ./test/hostile
+
 bench: image build ## The daemon against the raw engine, side by side
 	go run ./bench -o bench/RESULTS.md
 
@@ -36,4 +43,4 @@ clean: ## End the daemon, remove its state, the images and what builds left
 	@scripts/clean.sh
 
 help: ## This list
-	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21

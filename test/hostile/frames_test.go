@@ -1,0 +1,185 @@
+package hostile_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// Bytes that look as if the driver had sent them, and broken ones, to whoever reads them.
+
+func TestHostile_Frames(t *testing.T) { launch(t, frames) }
+
+// brokenPacket is an attack on the supervisor that costs its worker: what it said cannot be believed any more.
+func brokenPacket(name, code string) attack {
+	return one(name, cell{
+		runc: "crashed",
+		check: func(t *testing.T, a *answer) {
+			t.Helper()
+			if !strings.Contains(a.Error, "broke its protocol") {
+				t.Errorf("the cause is %q", a.Error)
+			}
+		},
+		code: code + "\ntime.sleep(30)",
+	})
+}
+
+var frames = onslaught{"Forged and broken frames", []attack{
+	one("FramesOnStdoutAreText", cell{
+		runc: "ok",
+		check: func(t *testing.T, a *answer) {
+			t.Helper()
+			if got := strings.Count(a.Stdout+a.Stderr, "FPY1"); got != 28 {
+				t.Errorf("%d frames were seen as text, want 28", got)
+			}
+		},
+		code: `
+for fd in (1, 2):
+    for kind in (0x81, 0x82, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0x8c, 0x8d, 0x8e, 0x90):
+        os.write(fd, frame(kind, b'{"outcome": "ok", "state_kept": true, "execution_count": 99, "duration": 0}'))`,
+	}),
+	one("HalfAFrameOnStdout", cell{
+		runc: "ok",
+		code: `os.write(1, frame(0x82, b"half" * 100)[:57])`,
+	}),
+	one("FramesOnEveryDescriptor", cell{
+		runc: "crashed",
+		code: `
+for fd in range(256):
+    attempt(os.write, fd, frame(0x89, b'{"outcome": "ok", "state_kept": true}'))
+time.sleep(30)`,
+	}),
+	one("GarbageOnEveryDescriptor", cell{
+		runc: "crashed",
+		code: `
+for fd in range(256):
+    attempt(os.write, fd, os.urandom(1000))
+time.sleep(30)`,
+	}),
+	one("FramesOnTheDescriptorsOfPID1", cell{
+		runc: "ok", runsc: "ok lost", // gVisor lets a process open those of another of its uid
+		check: func(t *testing.T, a *answer) {
+			t.Helper()
+			if !sentry() && a.Stdout != "EACCES\n" {
+				t.Errorf("opening them: %q", a.Stdout)
+			}
+		},
+		code: `
+answers = set()
+for fd in range(256):
+    def send():
+        with open(f"/proc/1/fd/{fd}", "wb", buffering=0) as file:
+            os.set_blocking(file.fileno(), False)
+            file.write(frame(0x89, b'{"outcome": "ok", "state_kept": true}'))
+    answers.add(attempt(send))
+print(*sorted(answers - {"ENOENT"}))`,
+	}),
+	one("FramesToEveryOpenPath", cell{
+		runc: "ok",
+		code: `
+for process in os.listdir("/proc"):
+    if process.isdecimal() and int(process) not in (1, os.getpid()):
+        for fd in range(10):
+            def send():
+                with open(f"/proc/{process}/fd/{fd}", "wb", buffering=0) as file:
+                    file.write(frame(0x89))
+            attempt(send)`,
+	}),
+	{name: "ForgedDoneOfTheOwnCell", cells: []cell{
+		{runc: "ok", code: "say(0x12, report(), number())\ntime.sleep(0.5)"},
+		{runc: "ok", prints: "41\n", code: "print(kept)"},
+	}},
+	{name: "ForgedDoneAndNoEnd", cells: []cell{
+		{runc: "ok", code: "say(0x12, report(), number())\nwhile True:\n    try:\n        time.sleep(1)\n    except BaseException:\n        pass"},
+		{runc: "killed", timeout: 1, code: "print(kept)"},
+	}},
+	{name: "ForgedDoneOfCellsToCome", cells: []cell{
+		{runc: "ok", prints: "sent\n", code: "for ahead in range(1, 50): say(0x12, report(), number() + ahead)\nprint('sent')"},
+		{runc: "error", code: "1 / 0"},
+	}},
+	{name: "ForgedDoneByAThreadInALaterCell", cells: []cell{
+		{runc: "ok", code: `
+later = number() + 1
+def forge():
+    while True:
+        say(0x12, report(), later)
+        time.sleep(0.01)
+threading.Thread(target=forge, daemon=True).start()`},
+		{runc: "ok", code: "time.sleep(0.3)"}, // of its own session, whose code it is
+	}},
+	one("ReplayedDone", cell{runc: "ok", code: "for _ in range(50): say(0x12, report(1), number() - 1)"}),
+	one("DoneByAForkedChild", cell{
+		runc: "ok", prints: "the truth\n",
+		code: `
+socket_kept = os.dup(control())
+mine = number()
+if os.fork() == 0:
+    for _ in range(100):
+        say(0x12, report(1), mine, fd=socket_kept)
+        say(0x84, b'{"data": {"text/plain": "forged"}}', fd=socket_kept)
+    os._exit(0)
+os.wait()
+os.close(socket_kept)
+print("the truth")`,
+		check: func(t *testing.T, a *answer) {
+			t.Helper()
+			if len(a.Displays) > 0 {
+				t.Errorf("a child's displays were taken for its parent's: %v", a.Displays)
+			}
+		},
+	}),
+	one("ResultOfItsOwn", cell{
+		runc: "ok",
+		code: `body = b'{"data": {"text/plain": "forged"}, "metadata": {}}'; say(0x85, body)`,
+	}),
+	brokenPacket("TwoResults", `body = b'{"data": {}, "metadata": {}}'; say(0x85, body); say(0x85, body)`),
+	brokenPacket("ReadyAgain", `say(0x11)`),
+	brokenPacket("UnknownPackets", `
+for kind in range(256):
+    attempt(say, kind)`),
+	brokenPacket("SizeOfFourGigabytes", `say(0x84, b"{}", size=0xffffffff)`),
+	brokenPacket("ShortPacket", `os.write(control(), b"\x84")`),
+	brokenPacket("AMessageWithinAMessage", `say(0x84, b"{", size=100); say(0x84, b"{}")`),
+	brokenPacket("MoreThanWasSaid", `say(0x84, b"{", size=100); os.write(control(), b"\x7f" + b"x" * 200)`),
+	brokenPacket("DoneWithinAMessage", `say(0x84, b"{", size=100); say(0x12, report(), number())`),
+	brokenPacket("DoneOfTheWrongSize", `say(0x12, b"?", number())`),
+	one("PartsOfNothing", cell{runc: "ok", code: `for _ in range(1000): os.write(control(), b"\x7f" + b"x" * 1000)`}),
+	one("MessageLeftHalf", cell{runc: "crashed", code: `say(0x86, b"{", size=100)`}),
+	one("ErrorThatIsNotJSON", cell{runc: "crashed lost", code: `say(0x86, b"no JSON")` + "\ntime.sleep(30)"}),
+	one("LocalsThatAreNotJSON", cell{runc: "crashed lost", code: `say(0x87, b"\xff\xfe")` + "\ntime.sleep(30)"}),
+	one("ResultThatNestsDeeply", cell{
+		runc: "ok crashed lost", code: `say(0x85, b'{"data": {"a": ' + b"[" * 50000 + b"]" * 50000 + b'}}')`,
+	}),
+	one("DuplicateKeys", cell{runc: "ok crashed lost", code: `say(0x84, b'{"data": {"a": 1, "a": 2}}')`}),
+	one("DescriptorsForTheSupervisor", cell{
+		runc: "ok", prints: "sent\n",
+		code: `
+line = socket.socket(fileno=os.dup(control()))
+body = b'{"data": {}}'
+for _ in range(500):
+    attempt(line.sendmsg, [struct.pack(">BII", 0x84, 0, len(body)) + body],
+            [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("20i", *[0] * 20))])
+line.close()
+print("sent")`,
+	}),
+	one("InputRequestsWithoutEnd", cell{
+		runc: "timeout", timeout: 1,
+		code: `while True: say(0x88, b'{"prompt": "?", "password": false}')`,
+	}),
+	one("DisplaysWithoutEnd", cell{
+		runc: "timeout", timeout: 1,
+		code: `body = b'{"data": {"text/plain": "' + b"d" * 60000 + b'"}}'` + "\nwhile True: say(0x84, body)",
+	}),
+	{name: "StolenRequests", cells: []cell{
+		{runc: "ok", code: `
+def steal(fd):
+    while True:
+        os.read(fd, 65536)
+threading.Thread(target=steal, args=(os.dup(control()),), daemon=True).start()
+time.sleep(0.1)`},
+		{runc: "ok killed", timeout: 1, code: "print('it came through')", prints: "it came through\n"},
+	}},
+	{name: "ControlSocketThatDoesNotBlock", cells: []cell{
+		{runc: "ok", code: "os.set_blocking(control(), False)"},
+		{runc: "ok error crashed", prints: "41\n", code: "print(kept)"}, // a worker that cannot wait ends
+	}},
+}}

@@ -1,0 +1,200 @@
+package hostile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/goleak"
+
+	"github.com/gjyotin305/fastpyrepl/configs"
+	"github.com/gjyotin305/fastpyrepl/daemon"
+	"github.com/gjyotin305/fastpyrepl/daemon/rest"
+	runnerimage "github.com/gjyotin305/fastpyrepl/runner-image"
+	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/gjyotin305/fastpyrepl/sandbox/docker"
+)
+
+const (
+	grace        = 300 * time.Millisecond // between interrupt and kill
+	maxOutput    = 64 << 10               // bytes of stdout, and of stderr
+	maxQueue     = 4                      // executions waiting in one session
+	writeTimeout = 2 * time.Second        // of a client that does not read
+)
+
+// shared is the daemon that all attacks share.
+var shared *world
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) (code int) {
+	if ln, err := net.Listen("tcp", "127.0.0.1:0"); err == nil { // what Go itself opens for its first socket stays
+		ln.Close()
+	}
+	before := openFiles()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	var err error
+	if shared, err = newWorld(ctx); err != nil {
+		fmt.Fprintf(os.Stderr, "these tests need a Docker Engine and the image %s (make image): %v\n", image(), err)
+		return 1
+	}
+	code = m.Run()
+	if err := shared.close(context.WithoutCancel(ctx)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	if err := goleak.Find(
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),    // of the process, for good
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"), // sleeps up to 10 s before it sees that it is to end
+	); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	if after := openFiles(); after > before {
+		fmt.Fprintf(os.Stderr, "%d open files, %d before the daemon came up\n", after, before)
+		code = 1
+	}
+	return code
+}
+
+// world is a whole daemon in this process, so that what it holds can be counted, and the session of a bystander.
+type world struct {
+	rt      *docker.Runtime
+	manager *sandbox.Manager
+	server  *daemon.Server
+	served  chan error
+	address string
+	client  *http.Client
+
+	prepared chan preparation // the session of the next attack
+
+	answered   int // executions of the bystander
+	goroutines int // with nothing but the bystander there
+	files      int
+}
+
+func image() string {
+	if ref := os.Getenv("FASTPYREPL_TEST_IMAGE"); ref != "" {
+		return ref
+	}
+	return "fastpyrepl/runner:slim"
+}
+
+func sentry() bool { return os.Getenv("FASTPYREPL_TEST_RUNTIME") == "runsc" }
+
+func newWorld(ctx context.Context) (*world, error) {
+	log := slog.New(slog.DiscardHandler)
+	if os.Getenv("FASTPYREPL_TEST_LOG") != "" {
+		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	rt, err := docker.New(ctx, docker.Config{
+		Runtime:        os.Getenv("FASTPYREPL_TEST_RUNTIME"),
+		Owner:          uuid.NewString(),
+		UIDFirst:       40_000,
+		UIDCount:       20_000,
+		Images:         map[string]docker.Image{"default": {Ref: image()}},
+		DefaultImage:   "default",
+		SeccompProfile: configs.Seccomp(),
+		Driver:         runnerimage.DriverFiles(),
+		DriverHash:     runnerimage.DriverHash(),
+		RequestTimeout: 30 * time.Second,
+		Log:            log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := rt.Prepare(ctx, io.Discard); err != nil {
+		return nil, errors.Join(err, rt.Close())
+	}
+	pids := int64(64)
+	if sentry() {
+		pids = 128
+	}
+	manager := sandbox.NewManager(rt, sandbox.Config{
+		Limits: sandbox.Limits{
+			Memory: 256 << 20, CPUs: 1, Pids: pids, WorkDir: 32 << 20, Tmp: 16 << 20, Shm: 16 << 20, Inodes: 1024, NoFile: 256,
+		},
+		MaxSessions: 8, MaxStarting: 2, StartTimeout: 30 * time.Second, StopTimeout: 20 * time.Second,
+		Lease: time.Minute, LostKept: time.Hour, ResultsKept: time.Minute, MaxResults: 4 << 20,
+		Execution: sandbox.ExecutionConfig{
+			Timeout: 5 * time.Second, MaxTimeout: 30 * time.Second, Grace: grace, Queue: maxQueue,
+			MaxContext: 32 << 20, MaxCode: 1 << 20, MaxStdout: maxOutput, MaxStderr: maxOutput,
+			MaxDisplay: 1 << 20, MaxLocals: 256 << 10, MaxLocalsValue: 64 << 10,
+		},
+	}, log)
+	handler := rest.New(manager, rest.Limits{
+		MaxCode: 1 << 20, MaxContext: 32 << 20, MaxTimeout: 30 * time.Second,
+		MaxStdout: maxOutput, MaxStderr: maxOutput, MaxDisplay: 1 << 20, MaxLocals: 256 << 10,
+	})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, errors.Join(err, manager.Close(ctx), rt.Close())
+	}
+	w := &world{
+		rt: rt, manager: manager, address: ln.Addr().String(), served: make(chan error, 1),
+		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute},
+		server: daemon.New(daemon.Config{
+			MaxBody: 64 << 20, MaxInflightBody: 128 << 20, MaxHeader: 16 << 10, MaxJSONDepth: 64, MaxJSONKeys: 1000, MaxConnections: 256,
+			ReadTimeout: 10 * time.Second, WriteTimeout: writeTimeout, IdleTimeout: 10 * time.Second,
+		}, daemon.Deps{Log: log, Routes: handler.Routes()}),
+	}
+	go func() { w.served <- w.server.Serve(ln) }()
+	if err := w.settleIn(ctx); err != nil {
+		return nil, errors.Join(err, w.close(ctx))
+	}
+	return w, nil
+}
+
+// preparation is a session in which the prelude has run.
+type preparation struct {
+	session string
+	err     error
+}
+
+// prepare starts the session of the next attack, which saves waiting for it.
+func (w *world) prepare(ctx context.Context) {
+	p := preparation{session: "attacked-" + uuid.NewString()}
+	a, err := w.execute(ctx, request{Session: p.session, Code: prelude})
+	if p.err = err; err == nil && a.ending() != "ok" {
+		p.err = fmt.Errorf("a session did not begin: %+v", a)
+	}
+	w.prepared <- p
+}
+
+// settleIn starts the bystander's session, and counts what the daemon holds.
+func (w *world) settleIn(ctx context.Context) error {
+	a, err := w.execute(ctx, request{Session: "bystander", Code: "mine = 'untouched'"})
+	if err != nil || a.Outcome != "ok" {
+		return fmt.Errorf("start the bystander's session: %+v, %w", a, err)
+	}
+	w.answered = 1
+	w.prepared = make(chan preparation, 1)
+	w.prepare(ctx)
+	w.goroutines, w.files = len(goroutines()), openFiles()
+	return nil
+}
+
+func (w *world) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	err := errors.Join(w.manager.Close(ctx), w.server.Shutdown(ctx), <-w.served)
+	left, listErr := w.rt.List(ctx)
+	if len(left) > 0 {
+		err = errors.Join(err, fmt.Errorf("%d containers are left behind", len(left)))
+	}
+	for _, i := range left {
+		err = errors.Join(err, i.Destroy(ctx))
+	}
+	return errors.Join(err, listErr, w.rt.Close())
+}
