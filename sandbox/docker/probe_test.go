@@ -44,6 +44,7 @@ func TestProbeReport_CheckRefusesWhatIsNotConfined(t *testing.T) {
 	sentry := good()
 	delete(sentry.Status, "NoNewPrivs")
 	sentry.Status["Seccomp"] = "0"
+	sentry.Pids = "max"
 	if err := sentry.check(limits, 7, true); err != nil {
 		t.Errorf("under gVisor: got %v", err)
 	}
