@@ -97,18 +97,36 @@ func TestChannel_ExecutesInOrderWithRefs(t *testing.T) {
 	a, _ := serve(t, nil)
 	s := a.channel(t, "s")
 	s.send(t, `{"type":"execute","ref":"1","code":"all","return_locals":true}`, `{"type":"execute","ref":"é","code":"two"}`, `{"type":"execute","code":"three"}`)
-	if m, _ := s.need(t, "1", "started"); !m.SessionCreated || m.ExecutionCount != 1 || m.SessionID != "s" {
+	all := s.ended(t, 3)
+	first := all["1"]
+	if m := first[0]; m.Type != "started" || !m.SessionCreated || m.ExecutionCount != 1 || m.SessionID != "s" {
 		t.Errorf("got %+v", m)
 	}
-	if m, _ := s.need(t, "1", "done"); m.Outcome != "error" || len(m.Locals) != 1 {
-		t.Errorf("got %+v", m.Ending)
+	if m := first[len(first)-1]; len(first) != 7 || m.Outcome != "error" || len(m.Locals) != 1 {
+		t.Errorf("got %d events, %+v", len(first), m.Ending)
 	}
-	if m, printed := s.need(t, "é", "done"); m.Outcome != "ok" || printed != "two" {
-		t.Errorf("got %q, %+v", printed, m.Ending)
+	for i, tc := range []struct{ ref, code string }{{"é", "two"}, {"", "three"}} {
+		got := all[tc.ref]
+		if len(got) != 3 || got[0].ExecutionCount != i+2 || got[1].Text != tc.code || got[2].Outcome != "ok" {
+			t.Errorf("%q: got %+v", tc.ref, got)
+		}
 	}
-	if m, printed := s.need(t, "", "done"); m.Outcome != "ok" || printed != "three" {
-		t.Errorf("got %q, %+v", printed, m.Ending)
+}
+
+// ended reads until n executions have ended, whose events may come among each other's, and returns them by ref.
+func (s *socket) ended(t *testing.T, n int) map[string][]said {
+	t.Helper()
+	all := map[string][]said{}
+	for n > 0 {
+		m := s.next(t)
+		if m.Background {
+			continue
+		}
+		if all[m.Ref] = append(all[m.Ref], m); m.Type == "done" {
+			n--
+		}
 	}
+	return all
 }
 
 func TestChannel_InterruptsWhatRuns(t *testing.T) {

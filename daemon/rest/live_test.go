@@ -204,9 +204,12 @@ func channelInOrder(t *testing.T, a *api) {
 		}
 		s.send(t, string(message))
 	}
-	for i := range 4 {
-		if m, printed := s.need(t, fmt.Sprint(i), "done"); printed != fmt.Sprintln(i) || m.Outcome != "ok" {
-			t.Errorf("got %q, %+v", printed, m.Ending)
+	for ref, got := range s.ended(t, 4) {
+		if last := got[len(got)-1]; len(got) != 3 || got[1].Text != ref+"\n" || last.Outcome != "ok" {
+			t.Errorf("%s: got %+v", ref, got)
 		}
+	}
+	if r := a.execute(t, body("print(last)", "")); r.Stdout != "3\n" {
+		t.Errorf("the last was not the last: %q", r.Stdout)
 	}
 }
