@@ -9,6 +9,9 @@ import (
 
 // finish ends e with the driver's word. stateLostAt is the earlier execution at which the variables were lost.
 func (e *Execution) finish(m wire.DoneMessage, stateLostAt int) error {
+	defer e.ended()
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	r := &Result{
 		StateLostAt:    stateLostAt,
 		ExecutionCount: m.ExecutionCount,
@@ -28,7 +31,7 @@ func (e *Execution) finish(m wire.DoneMessage, stateLostAt int) error {
 	case OutcomeOOM, OutcomeCrashed:
 		r.Error = fmt.Sprintf("%s: %s%s", r.Outcome, causeLine(m.Cause), stateSuffix(m))
 	default:
-		e.abandon(OutcomeCrashed, "its container broke the protocol")
+		e.complete(&Result{Outcome: OutcomeCrashed, Error: "crashed: its container broke the protocol"})
 		return fmt.Errorf("outcome %q: %w", m.Outcome, wire.BadMessage)
 	}
 	for part, n := range m.Truncated {
@@ -45,7 +48,7 @@ func (e *Execution) finish(m wire.DoneMessage, stateLostAt int) error {
 		}
 		r.Truncated["display"] += e.displaysCut
 	}
-	e.end(r)
+	e.complete(r)
 	return nil
 }
 
@@ -54,8 +57,19 @@ func (e *Execution) abandon(outcome Outcome, cause string) {
 	e.end(&Result{Outcome: outcome, Error: fmt.Sprintf("%s: %s", outcome, cause)})
 }
 
-// end completes r with what e has gathered, and tells everybody. The caller makes sure that it runs once.
+// end ends e with r, unless it has ended already.
 func (e *Execution) end(r *Result) {
+	e.mu.Lock()
+	e.complete(r)
+	e.mu.Unlock()
+	e.ended()
+}
+
+// complete needs mu. It adds to r what e has gathered, and tells everybody. Only the first one counts.
+func (e *Execution) complete(r *Result) {
+	if e.result != nil {
+		return
+	}
 	e.log.appendText(EventStdout, e.stdout.finish)
 	e.log.appendText(EventStderr, e.stderr.finish)
 	r.ExecutionID = e.log.execution
@@ -70,6 +84,10 @@ func (e *Execution) end(r *Result) {
 	e.result = r
 	e.log.end(Event{Type: EventDone, Result: r})
 	close(e.done)
+}
+
+// ended calls what OnEnd was given.
+func (e *Execution) ended() {
 	e.endMu.Lock()
 	defer e.endMu.Unlock()
 	for _, f := range e.onEnd {

@@ -39,15 +39,15 @@ type Event struct {
 
 // Display is a value in several forms.
 type Display struct {
-	Data     map[string]jsontext.Value `json:"data"`               // by MIME type; text as a JSON string, binary as base64 in one
-	Metadata map[string]jsontext.Value `json:"metadata,omitempty"` // by MIME type
+	Data     jsontext.Value `json:"data"`               // an object, by MIME type; text as a JSON string, binary as base64 in one
+	Metadata jsontext.Value `json:"metadata,omitempty"` // an object, by MIME type
 }
 
 // Exception is what user code raised.
 type Exception struct {
-	Type      string   `json:"type"`
-	Message   string   `json:"message"`
-	Traceback []string `json:"traceback"` // lines as CPython prints them, without line ends
+	Type      string         `json:"type"`
+	Message   string         `json:"message"`
+	Traceback jsontext.Value `json:"traceback"` // an array of lines as CPython prints them, without line ends
 }
 
 // Prompt is a program waiting in input().
@@ -56,23 +56,23 @@ type Prompt struct {
 	Password bool   `json:"password"`
 }
 
-// size is about what the values of an event take, in bytes.
-func (ev Event) size() int64 {
-	var n int64
-	if ev.Display != nil {
-		for mime, value := range ev.Display.Data {
-			n += int64(len(mime) + len(value))
+// size is about what the values of an event take, in bytes. The text of an execution is its log's.
+func (ev *Event) size() int64 {
+	n := len(ev.Text)
+	if d := ev.Display; d != nil {
+		n += len(d.Data) + len(d.Metadata)
+	}
+	if x := ev.Exception; x != nil {
+		n += len(x.Type) + len(x.Message) + len(x.Traceback)
+	}
+	if p := ev.Prompt; p != nil {
+		n += len(p.Prompt)
+	}
+	if r := ev.Result; r != nil {
+		n += len(r.Error)
+		if r.Locals != nil {
+			n += len(r.Locals.Values) + len(r.Locals.Inexact)
 		}
 	}
-	if ev.Exception != nil {
-		for _, line := range ev.Exception.Traceback {
-			n += int64(len(line))
-		}
-	}
-	if ev.Result != nil && ev.Result.Locals != nil { // its text is the log's
-		for name, value := range ev.Result.Locals.Values {
-			n += int64(len(name) + len(value))
-		}
-	}
-	return n
+	return int64(n)
 }

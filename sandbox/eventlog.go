@@ -33,7 +33,7 @@ type entry struct {
 const (
 	// entryOverhead is what an event takes beside its text and values, in bytes.
 	entryOverhead = 256
-	// maxExecutionEvents is what the events of one execution take beside their text and values, in bytes.
+	// maxExecutionEvents is what the events of one execution take beside their text, displays and locals, in bytes.
 	maxExecutionEvents = 16384 * entryOverhead
 	// maxEventText is how long the text of one event gets by joining, in bytes.
 	maxEventText = 64 << 10
@@ -118,7 +118,7 @@ func (l *eventLog) add(e entry) {
 }
 
 // cost is what an entry counts for in the log's bound.
-func (e *entry) cost() int64 { return int64(len(e.Text)) + entryOverhead }
+func (e *entry) cost() int64 { return e.size() + entryOverhead }
 
 // trim needs mu. It drops a quarter, so that it need not run for every event, but never the newest.
 func (l *eventLog) trim() {
@@ -197,7 +197,7 @@ func (l *eventLog) size() int64 {
 	defer l.mu.Unlock()
 	n := int64(l.stdout.Cap() + l.stderr.Cap())
 	for i := range l.entries {
-		n += l.entries[i].cost() + l.entries[i].Event.size()
+		n += l.entries[i].cost()
 	}
 	return n
 }

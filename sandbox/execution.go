@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 )
 
@@ -21,6 +22,8 @@ type Execution struct {
 	req     Request // run's alone once queued
 	timeout time.Duration
 	caps    ExecutionConfig
+	asks    bool // input() may wait for Input
+	tells   bool // variables were asked for
 
 	log  eventLog
 	turn chan struct{} // closed when it is first in the queue
@@ -28,11 +31,12 @@ type Execution struct {
 
 	window chan int64 // grants of WINDOW frames; holds the newest
 
-	// What the reader of the link has gathered; only it writes these, before done.
+	mu             sync.Mutex // guards what was gathered so far, up to the result
 	stdout, stderr textDecoder
 	received       [2]int64 // bytes of stdout and stderr
 	display        int64    // bytes of displays and the result
 	displaysCut    int64    // bytes of displays that were left out here, not by the driver
+	cuts           [2]bool  // of stdout and stderr
 	displays       []Display
 	value          *Display
 	exception      *Exception
@@ -54,6 +58,8 @@ func newExecution(s *Session, req Request, caps ExecutionConfig) *Execution {
 		session: s,
 		req:     req,
 		timeout: req.Timeout,
+		asks:    req.Interactive,
+		tells:   req.Locals != nil,
 		caps:    req.caps(caps),
 		turn:    make(chan struct{}),
 		done:    make(chan struct{}),
@@ -62,7 +68,7 @@ func newExecution(s *Session, req Request, caps ExecutionConfig) *Execution {
 	if e.timeout == 0 {
 		e.timeout = caps.Timeout
 	}
-	e.log.execution, e.log.maxBytes = e.id.String(), maxExecutionEvents
+	e.log.execution, e.log.maxBytes = e.id.String(), maxExecutionEvents+e.caps.MaxDisplay+e.caps.MaxLocals
 	return e
 }
 
@@ -202,60 +208,107 @@ func (e *Execution) blobs() [][]byte {
 	return b
 }
 
+// What the driver may say at most, in bytes of a payload. It keeps well below these.
+const (
+	maxException = 4 << 20
+	maxPrompt    = 64 << 10
+	localsSlack  = 1 << 20 // beyond the cap on values: names, and which are inexact
+)
+
 // handle takes one frame of e, but DONE, from the container. An error means that the container broke the protocol.
 func (e *Execution) handle(f wire.Frame) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.result != nil { // it was given up in this moment
+		return nil
+	}
 	switch f.Type {
 	case wire.Stdout:
 		return e.output(EventStdout, 0, &e.stdout, f.Payload, e.caps.MaxStdout)
 	case wire.Stderr:
 		return e.output(EventStderr, 1, &e.stderr, f.Payload, e.caps.MaxStderr)
 	case wire.Cut:
-		var m wire.CutMessage
-		if err := wire.Unmarshal(f.Payload, &m); err != nil {
-			return err
-		}
-		e.cut(m)
+		return e.cut(f)
 	case wire.Display, wire.Result:
 		return e.show(f)
 	case wire.ErrorMessage:
-		var m wire.ExceptionMessage
-		if err := wire.Unmarshal(f.Payload, &m); err != nil {
-			return err
-		}
-		if e.exception != nil {
-			return fmt.Errorf("a second ERROR: %w", wire.BadMessage)
-		}
-		e.exception = &Exception{Type: m.Type, Message: m.Message, Traceback: m.Traceback}
-		e.log.append(Event{Type: EventError, Exception: e.exception})
+		return e.raised(f)
 	case wire.Locals:
-		var m wire.LocalsMessage
-		if err := wire.Unmarshal(f.Payload, &m); err != nil {
-			return err
-		}
-		e.locals = &Locals{Values: m.Values, Inexact: m.Inexact, Omitted: m.Omitted}
+		return e.variables(f)
 	case wire.InputRequest:
-		var m wire.InputRequestMessage
-		if err := wire.Unmarshal(f.Payload, &m); err != nil {
-			return err
-		}
-		e.log.append(Event{Type: EventInputRequest, Prompt: &Prompt{Prompt: m.Prompt, Password: m.Password}})
+		return e.ask(f)
 	case wire.WindowGrant:
-		var m wire.WindowMessage
-		if err := wire.Unmarshal(f.Payload, &m); err != nil {
-			return err
-		}
-		select { // a newer grant replaces one that nobody has taken
-		case <-e.window:
-		default:
-		}
-		e.window <- m.Consumed
+		return e.grant(f)
 	case wire.Reject:
 		var m wire.RejectMessage
 		if err := wire.Unmarshal(f.Payload, &m); err != nil {
 			return err
 		}
-		return fmt.Errorf("the driver refused the execution as %q: %s", m.Code, m.Message)
+		return fmt.Errorf("the driver refused the execution as %.20q: %.200s", m.Code, m.Message)
 	}
+	return nil
+}
+
+// raised takes an ERROR.
+func (e *Execution) raised(f wire.Frame) error {
+	var m wire.ExceptionMessage
+	if e.exception != nil || len(f.Payload) > maxException {
+		return fmt.Errorf("a second ERROR, or one of %d bytes: %w", len(f.Payload), wire.BadMessage)
+	}
+	if err := wire.Unmarshal(f.Payload, &m); err != nil {
+		return err
+	}
+	if m.Traceback == nil || m.Traceback.Kind() == 'n' {
+		m.Traceback = jsontext.Value("[]")
+	}
+	if !wire.IsStrings(m.Traceback) {
+		return fmt.Errorf("a traceback that is no list of lines: %w", wire.BadMessage)
+	}
+	e.exception = &Exception{Type: m.Type, Message: m.Message, Traceback: m.Traceback}
+	e.log.append(Event{Type: EventError, Exception: e.exception})
+	return nil
+}
+
+// variables takes a LOCALS.
+func (e *Execution) variables(f wire.Frame) error {
+	var m wire.LocalsMessage
+	if !e.tells || e.locals != nil || int64(len(f.Payload)) > e.caps.MaxLocals+localsSlack {
+		return fmt.Errorf("LOCALS that were not asked for, again, or of %d bytes: %w", len(f.Payload), wire.BadMessage)
+	}
+	if err := wire.Unmarshal(f.Payload, &m); err != nil {
+		return err
+	}
+	if !wire.IsObject(m.Values) || m.Inexact != nil && !wire.IsStrings(m.Inexact) {
+		return fmt.Errorf("LOCALS of the wrong shape: %w", wire.BadMessage)
+	}
+	e.locals = &Locals{Values: m.Values, Inexact: m.Inexact, Omitted: m.Omitted}
+	return nil
+}
+
+// ask takes an INPUT_REQUEST.
+func (e *Execution) ask(f wire.Frame) error {
+	var m wire.InputRequestMessage
+	if !e.asks || len(f.Payload) > maxPrompt {
+		return fmt.Errorf("an INPUT_REQUEST that nobody can answer, or of %d bytes: %w", len(f.Payload), wire.BadMessage)
+	}
+	if err := wire.Unmarshal(f.Payload, &m); err != nil {
+		return err
+	}
+	e.log.append(Event{Type: EventInputRequest, Prompt: &Prompt{Prompt: m.Prompt, Password: m.Password}})
+	return nil
+}
+
+// grant takes a WINDOW. A newer one replaces one that nobody has taken.
+func (e *Execution) grant(f wire.Frame) error {
+	var m wire.WindowMessage
+	if err := wire.Unmarshal(f.Payload, &m); err != nil {
+		return err
+	}
+	select {
+	case <-e.window:
+	default:
+	}
+	e.window <- m.Consumed
 	return nil
 }
 
@@ -269,16 +322,25 @@ func (e *Execution) output(t EventType, i int, d *textDecoder, b []byte, limit i
 	return nil
 }
 
-// cut marks the place of bytes left out.
-func (e *Execution) cut(m wire.CutMessage) {
-	t, d := EventStdout, &e.stdout
-	if m.Stream == string(EventStderr) {
-		t, d = EventStderr, &e.stderr
+// cut takes a CUT, which marks the place of bytes left out.
+func (e *Execution) cut(f wire.Frame) error {
+	var m wire.CutMessage
+	if err := wire.Unmarshal(f.Payload, &m); err != nil {
+		return err
 	}
+	i, t, d := 0, EventStdout, &e.stdout
+	if m.Stream == string(EventStderr) {
+		i, t, d = 1, EventStderr, &e.stderr
+	}
+	if e.cuts[i] || m.Bytes <= 0 {
+		return fmt.Errorf("a second CUT of %s, or one of %d bytes: %w", t, m.Bytes, wire.BadMessage)
+	}
+	e.cuts[i] = true
 	e.log.appendText(t, func(dst *strings.Builder) {
 		d.finish(dst)
 		fmt.Fprintf(dst, "\n[... %d bytes left out ...]\n", m.Bytes)
 	})
+	return nil
 }
 
 // show takes a DISPLAY or RESULT.
@@ -293,6 +355,9 @@ func (e *Execution) show(f wire.Frame) error {
 	var m wire.DisplayMessage
 	if err := wire.Unmarshal(f.Payload, &m); err != nil {
 		return err
+	}
+	if !wire.IsObject(m.Data) || m.Metadata != nil && !wire.IsObject(m.Metadata) {
+		return fmt.Errorf("a display of the wrong shape: %w", wire.BadMessage)
 	}
 	d := Display{Data: m.Data, Metadata: m.Metadata}
 	if f.Type == wire.Display {

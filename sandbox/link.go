@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
@@ -25,6 +27,8 @@ type link struct {
 
 	mu  sync.Mutex // keeps frames whole
 	buf []byte     // guarded by mu
+
+	closing atomic.Bool // nothing but the last message is sent any more
 }
 
 // attach opens the stream and shakes hands, until ctx ends. again pads out what an earlier attachment may have left.
@@ -88,6 +92,7 @@ func (l *link) send(t wire.Type, execution uuid.UUID, payload []byte) error {
 // sendLast tries to send a message without payload to a container that is about to be removed. It breaks off a write
 // that is stuck.
 func (l *link) sendLast(t wire.Type) {
+	l.closing.Store(true)
 	_ = l.stream.SetWriteDeadline(time.Now())
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -98,6 +103,9 @@ func (l *link) sendLast(t wire.Type) {
 func (l *link) write(b []byte) error {
 	if err := l.stream.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
+	}
+	if l.closing.Load() { // after the deadline was set, which sendLast may have set before
+		return net.ErrClosed
 	}
 	_, err := l.stream.Write(b)
 	return err

@@ -383,6 +383,28 @@ func TestManager_HostileContainersLoseOnlyTheirSession(t *testing.T) {
 				c.Send(wire.Display, []byte(`{"data":{"a":"`+strings.Repeat("x", 60<<10)+`"}}`))
 			}
 		},
+		"an error too large": func(c *sandboxtest.Call) {
+			c.Send(wire.ErrorMessage, []byte(`{"message":"`+strings.Repeat("x", 5<<20)+`"}`))
+		},
+		"a traceback that is no list":       func(c *sandboxtest.Call) { c.Send(wire.ErrorMessage, []byte(`{"traceback":[1]}`)) },
+		"a display that is no object":       func(c *sandboxtest.Call) { c.Send(wire.Display, []byte(`{"data":[]}`)) },
+		"variables that nobody asked for":   func(c *sandboxtest.Call) { c.Send(wire.Locals, []byte(`{"values":{}}`)) },
+		"a question that nobody can answer": func(c *sandboxtest.Call) { c.Send(wire.InputRequest, []byte(`{"prompt":"?"}`)) },
+		"two cuts": func(c *sandboxtest.Call) {
+			c.Send(wire.Cut, []byte(`{"stream":"stdout","bytes":1}`))
+			c.Send(wire.Cut, []byte(`{"stream":"stdout","bytes":1}`))
+		},
+		"a cut of nothing": func(c *sandboxtest.Call) { c.Send(wire.Cut, []byte(`{"stream":"stdout","bytes":0}`)) },
+		"a flood of faults": func(c *sandboxtest.Call) {
+			for range 17 {
+				c.Send(wire.Fault, []byte(`{"message":"x"}`))
+			}
+		},
+		"parts of many messages": func(c *sandboxtest.Call) {
+			for t := wire.Ready; t <= wire.Cut; t++ {
+				c.Raw(wire.AppendMessage(nil, wire.Frame{Type: wire.Locals, Payload: make([]byte, wire.MaxMessage)})[:9<<20])
+			}
+		},
 		"a window never opened": func(c *sandboxtest.Call) { c.Send(wire.WindowGrant, []byte(`{"consumed":true}`)) },
 		"a message without end": func(c *sandboxtest.Call) { c.Send(wire.Locals, make([]byte, wire.MaxMessage+1)) },
 		"a refusal":             func(c *sandboxtest.Call) { c.Send(wire.Reject, []byte(`{"code":"busy"}`)) },
@@ -761,4 +783,54 @@ func TestManager_BackgroundOutputIsMarkedAndBounded(t *testing.T) {
 	if last != 42 || bytes > 256<<10 {
 		t.Errorf("last event %d with %d bytes kept, want 42 and at most 256 KiB", last, bytes)
 	}
+}
+
+func TestManager_AResetWhileOutputComesIsNoRace(t *testing.T) {
+	m, _ := newManager(t, testConfig(), func(c *sandboxtest.Call) {
+		for {
+			select {
+			case <-c.Killed:
+				return
+			default:
+				c.Send(wire.Display, []byte(`{"data":{"text/plain":"x"}}`))
+				c.Send(wire.Stdout, []byte("\xff"))
+			}
+		}
+	})
+	for range 20 {
+		e, err := m.Execute(t.Context(), key("a"), sandbox.Request{Code: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ev := range e.Events(t.Context(), 0) {
+			if ev.Type == sandbox.EventDisplay {
+				break
+			}
+		}
+		if err := m.Reset(t.Context(), key("a")); err != nil {
+			t.Fatal(err)
+		}
+		wait(t, e)
+	}
+}
+
+func TestManager_AContainerThatCannotBeRemovedIsNotForgotten(t *testing.T) {
+	cfg := testConfig()
+	cfg.MaxSessions = 1
+	m, rt := newManager(t, cfg, nil)
+	run(t, m, "a", "x")
+	rt.OnDestroy = func(context.Context) error { return errors.New("device busy") }
+	for range 2 {
+		if err := m.Reset(t.Context(), key("a")); sandbox.ErrorCode(err) != sandbox.CodeEngine {
+			t.Errorf("reset: %v, want an engine error", err)
+		}
+	}
+	if _, err := m.Execute(t.Context(), key("b"), sandbox.Request{Code: "x"}); sandbox.ErrorCode(err) != sandbox.CodeCapacity {
+		t.Errorf("its place was given away: %v", err)
+	}
+	rt.OnDestroy = nil
+	if err := m.Reset(t.Context(), key("a")); err != nil {
+		t.Errorf("reset: %v", err)
+	}
+	run(t, m, "b", "x")
 }

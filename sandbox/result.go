@@ -48,9 +48,9 @@ type Result struct {
 
 // Locals are variables of a session as JSON.
 type Locals struct {
-	Values  map[string]jsontext.Value `json:"values"`
-	Inexact []string                  `json:"inexact,omitempty"` // those of which Values has a bounded repr
-	Omitted int                       `json:"omitted,omitzero"`  // how many were left out at the cap
+	Values  jsontext.Value `json:"values"`            // an object, by name
+	Inexact jsontext.Value `json:"inexact,omitempty"` // an array of the names of which Values has a bounded repr; nil for none
+	Omitted int            `json:"omitted,omitzero"`  // how many were left out at the cap
 }
 
 // ExecutionUsage is what one execution used, as the driver saw it.

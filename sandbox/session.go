@@ -17,6 +17,9 @@ import (
 // backstop is how long after deadline and grace the driver may still answer. It promises one second.
 const backstop = 2 * time.Second
 
+// maxFaults is how many FAULTs a driver may have to tell of: the daemon never sends what is one, so each is its word.
+const maxFaults = 16
+
 // Session is one container and the executions in it, which run one after the other.
 type Session struct {
 	key Key
@@ -25,17 +28,19 @@ type Session struct {
 
 	started  chan struct{} // closed when the start has ended, well or not
 	startErr error         // immutable once started is closed
-	instance Instance      // immutable once started is closed
+	instance Instance      // nil when none was made; immutable once started is closed
 	link     *link         // immutable once started is closed
 
 	cancelStart context.CancelFunc
 	setup       *Execution // of the setup code, when it failed; immutable once started is closed
 
 	background backgroundLog
+	faults     int // the reader's alone
 
-	wg         sync.WaitGroup // the reader, and what every execution has under way
-	removeOnce sync.Once
-	removeErr  error
+	wg sync.WaitGroup // the reader, and what every execution has under way
+
+	removing sync.Mutex // held while the container is being removed
+	removed  bool       // guarded by removing
 
 	mu          sync.Mutex
 	queue       []*Execution // guarded by mu; the first one is running
@@ -61,18 +66,18 @@ func newSession(key Key, log *slog.Logger, onLost func(*Session)) *Session {
 }
 
 // start brings up the container and begins to read from it. It returns when the driver is ready.
-func (s *Session) start(ctx context.Context, rt Runtime, spec Spec, stopTimeout time.Duration) error {
+func (s *Session) start(ctx context.Context, rt Runtime, spec Spec) error {
 	inst, err := rt.Start(ctx, spec)
 	if err != nil {
 		return err
 	}
+	s.instance = inst // also when it is of no use: somebody has to remove it
 	l, ready, err := attach(ctx, inst, spec, false)
 	if err != nil {
-		s.destroy(inst, stopTimeout)
 		return &Error{Code: CodeEngine, Message: "the session's driver did not come up", Err: err}
 	}
 	s.log.Debug("session started", "instance", inst.ID(), "python", ready.Python)
-	s.instance, s.link, s.count = inst, l, ready.ExecutionCount
+	s.link, s.count = l, ready.ExecutionCount
 	s.wg.Go(s.read)
 	return nil
 }
@@ -142,18 +147,6 @@ func (s *Session) launch(e *Execution) {
 		s.wg.Done()
 		return
 	}
-	err := s.link.send(wire.Execute, e.id, wire.Marshal(e.message()))
-	if err == nil {
-		err = s.sent(e)
-	}
-	if err == nil {
-		err = s.sendBlobs(e)
-	}
-	if err != nil {
-		s.lose("its container stopped reading", err)
-		s.wg.Done()
-		return
-	}
 	late := time.AfterFunc(e.timeout+e.caps.Grace+backstop, func() {
 		defer s.wg.Done()
 		s.lose("its driver did not answer in time", nil)
@@ -163,6 +156,16 @@ func (s *Session) launch(e *Execution) {
 			s.wg.Done()
 		}
 	})
+	err := s.link.send(wire.Execute, e.id, wire.Marshal(e.message()))
+	if err == nil {
+		err = s.sent(e)
+	}
+	if err == nil {
+		err = s.sendBlobs(e)
+	}
+	if err != nil {
+		s.lose("its container stopped reading", err)
+	}
 }
 
 // begin marks e as running, unless it has ended already.
@@ -201,14 +204,13 @@ func (s *Session) sendBlobs(e *Execution) error {
 			room := granted + wire.Window - sent
 			if room == 0 {
 				select {
-				case granted = <-e.window:
-					if granted < 0 || granted > sent {
-						return fmt.Errorf("a window of %d for %d bytes: %w", granted, sent, wire.BadMessage)
+				case grant := <-e.window:
+					if grant < granted || grant > sent {
+						return fmt.Errorf("a window of %d after %d for %d bytes: %w", grant, granted, sent, wire.BadMessage)
 					}
+					granted = grant
 				case <-e.done:
 					return nil
-				case <-time.After(e.timeout + e.caps.Grace + backstop):
-					return errors.New("blobs not taken in time")
 				}
 				continue
 			}
@@ -281,6 +283,9 @@ func (s *Session) handle(f wire.Frame) error {
 		s.mu.Unlock()
 		return nil
 	case wire.Fault:
+		if s.faults++; s.faults > maxFaults {
+			return fmt.Errorf("more than %d FAULTs: %w", maxFaults, wire.BadMessage)
+		}
 		s.log.Warn("the driver skipped bytes", "message", fmt.Sprintf("%.200q", f.Payload))
 		return nil
 	case wire.BackgroundStdout, wire.BackgroundStderr:

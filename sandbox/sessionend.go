@@ -43,23 +43,30 @@ func (s *Session) finish(outcome Outcome, cause string, lost bool) bool {
 	return true
 }
 
-// remove destroys the container of a session that is over, and waits for the session's goroutines. It may be called
-// again, and then says the same.
-func (s *Session) remove(timeout time.Duration) error {
-	s.removeOnce.Do(func() {
-		s.removeErr = s.destroy(s.instance, timeout)
-		s.wg.Wait()
-	})
-	return s.removeErr
+// isOver tells whether the session has ended.
+func (s *Session) isOver() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over
 }
 
-// destroy removes a container, whatever has become of the request that asked for it.
-func (s *Session) destroy(inst Instance, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	err := inst.Destroy(ctx)
-	if err != nil {
-		s.log.Error("container not removed", "instance", inst.ID(), "err", err)
+// remove destroys the container of a session that is over, if one was made, and waits for the session's goroutines. It
+// may be called again, as after an error, and by several at once.
+func (s *Session) remove(timeout time.Duration) error {
+	s.removing.Lock()
+	defer s.removing.Unlock()
+	if s.removed {
+		return nil
 	}
-	return err
+	if s.instance != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		if err := s.instance.Destroy(ctx); err != nil {
+			s.log.Error("container not removed", "instance", s.instance.ID(), "err", err)
+			return err
+		}
+	}
+	s.wg.Wait()
+	s.removed = true
+	return nil
 }

@@ -18,7 +18,7 @@ type tombstone struct {
 }
 
 func (t *tombstones) add(key Key, cause string) {
-	t.drop(key)
+	t.drop(func(k Key) bool { return k == key })
 	if len(*t) >= maxTombstones {
 		*t = slices.Delete(*t, 0, 1)
 	}
@@ -35,10 +35,6 @@ func (t *tombstones) get(key Key, kept time.Duration) (string, bool) {
 	return "", false
 }
 
-func (t *tombstones) drop(key Key) {
-	*t = slices.DeleteFunc(*t, func(s tombstone) bool { return s.key == key })
-}
-
-func (t *tombstones) dropOwner(owner string) {
-	*t = slices.DeleteFunc(*t, func(s tombstone) bool { return s.key.Owner == owner })
+func (t *tombstones) drop(which func(Key) bool) {
+	*t = slices.DeleteFunc(*t, func(s tombstone) bool { return which(s.key) })
 }

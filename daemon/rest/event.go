@@ -15,13 +15,13 @@ type EventMessage struct {
 	Time        time.Time         `json:"time"`
 	Background  bool              `json:"background,omitzero"` // written after the end of its execution
 
-	Text       string                    `json:"text,omitempty"`          // stdout, stderr
-	Data       map[string]jsontext.Value `json:"data,omitempty"`          // display, result: by MIME type
-	Metadata   map[string]jsontext.Value `json:"metadata,omitempty"`      // display, result
-	Exception  *sandbox.Exception        `json:"exception,omitempty"`     // error
-	Input      *sandbox.Prompt           `json:"input_request,omitempty"` // input_request
-	*Beginning                           // started
-	*Ending                              // done
+	Text       string             `json:"text,omitempty"`          // stdout, stderr
+	Data       jsontext.Value     `json:"data,omitempty"`          // display, result: an object, by MIME type
+	Metadata   jsontext.Value     `json:"metadata,omitempty"`      // display, result: an object
+	Exception  *sandbox.Exception `json:"exception,omitempty"`     // error
+	Input      *sandbox.Prompt    `json:"input_request,omitempty"` // input_request
+	*Beginning                    // started
+	*Ending                       // done
 }
 
 // Beginning is what started says.
@@ -33,17 +33,17 @@ type Beginning struct {
 
 // Ending is what done says: the answer of a blocking request but for what the events before it have said.
 type Ending struct {
-	Outcome       sandbox.Outcome           `json:"outcome"`
-	StateKept     bool                      `json:"state_kept"`
-	Error         *string                   `json:"error"`
-	ExecutionTime float64                   `json:"execution_time"` // seconds
-	Locals        map[string]jsontext.Value `json:"locals"`
-	LocalsInexact []string                  `json:"locals_inexact,omitempty"`
-	LocalsOmitted int                       `json:"locals_omitted,omitzero"`
-	Truncated     map[string]int64          `json:"truncated"`
-	InvalidUTF8   map[string]int64          `json:"invalid_utf8"`
-	Usage         sandbox.ExecutionUsage    `json:"usage"`
-	StateLostAt   int                       `json:"state_lost_at,omitzero"`
+	Outcome       sandbox.Outcome        `json:"outcome"`
+	StateKept     bool                   `json:"state_kept"`
+	Error         *string                `json:"error"`
+	ExecutionTime float64                `json:"execution_time"` // seconds
+	Locals        jsontext.Value         `json:"locals"`
+	LocalsInexact jsontext.Value         `json:"locals_inexact,omitempty"`
+	LocalsOmitted int                    `json:"locals_omitted,omitzero"`
+	Truncated     map[string]int64       `json:"truncated"`
+	InvalidUTF8   map[string]int64       `json:"invalid_utf8"`
+	Usage         sandbox.ExecutionUsage `json:"usage"`
+	StateLostAt   int                    `json:"state_lost_at,omitzero"`
 }
 
 // newEventMessage renders an event of x, or of a session's background where x is nil.

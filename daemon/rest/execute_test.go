@@ -51,10 +51,10 @@ func TestExecute_Golden(t *testing.T) {
 		},
 		{
 			`{"code":"rich","session_id":"s","return_locals":true}`,
-			`{"stdout":"","stderr":"","locals":{"a":"<x>","b":[1,2.50],"missing":null},"execution_time":0.25,"session_id":"s","error":null,` +
+			`{"stdout":"","stderr":"","locals":{"b":[1,2.50],"a":"<x>","missing":null},"execution_time":0.25,"session_id":"s","error":null,` +
 				`"session_created":false,"execution_id":"ID","execution_count":2,"outcome":"ok","state_kept":true,` +
 				`"exception":null,"result":{"text/plain":"42"},` +
-				`"displays":[{"image/png":"aGk=","text/plain":"1"}],"truncated":{"stdout":7},"invalid_utf8":{},` +
+				`"displays":[{"text/plain":"1","image/png":"aGk="}],"truncated":{"stdout":7},"invalid_utf8":{},` +
 				`"usage":{"cpu_time":0.5,"wall_time":1.5,"memory_peak":1024},"locals_inexact":["a"],"locals_omitted":2}`,
 		},
 		{

@@ -116,7 +116,7 @@ func readStdin(t *testing.T, a *api) {
 		t.Errorf("without stdin: %+v", r)
 	}
 	large := strings.Repeat("x", 4<<20)
-	if r := a.execute(t, body("len(sys.stdin.read())", `,"stdin":"`+large+`"`)); string(r.Result["text/plain"]) != `"4194304"` {
+	if r := a.execute(t, body("len(sys.stdin.read())", `,"stdin":"`+large+`"`)); string(r.Result) != `{"text/plain":"4194304"}` {
 		t.Errorf("4 MiB: %+v", r)
 	}
 }

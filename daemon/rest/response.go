@@ -7,12 +7,12 @@ import (
 
 // ExecuteResponse is the answer of POST /execute. The order of the first six fields is part of the contract.
 type ExecuteResponse struct {
-	Stdout        string                    `json:"stdout"`
-	Stderr        string                    `json:"stderr"`
-	Locals        map[string]jsontext.Value `json:"locals"`         // null when not asked for
-	ExecutionTime float64                   `json:"execution_time"` // seconds, of the user's code
-	SessionID     string                    `json:"session_id"`
-	Error         *string                   `json:"error"` // null when it went well
+	Stdout        string         `json:"stdout"`
+	Stderr        string         `json:"stderr"`
+	Locals        jsontext.Value `json:"locals"`         // an object, null when not asked for
+	ExecutionTime float64        `json:"execution_time"` // seconds, of the user's code
+	SessionID     string         `json:"session_id"`
+	Error         *string        `json:"error"` // null when it went well
 
 	SessionCreated bool                   `json:"session_created"` // by this request
 	ExecutionID    string                 `json:"execution_id"`
@@ -25,13 +25,13 @@ type ExecuteResponse struct {
 	Truncated      map[string]int64       `json:"truncated"`    // bytes left out, by part
 	InvalidUTF8    map[string]int64       `json:"invalid_utf8"` // bytes that became U+FFFD, by stream
 	Usage          sandbox.ExecutionUsage `json:"usage"`
-	LocalsInexact  []string               `json:"locals_inexact,omitempty"` // those of which locals has a repr
+	LocalsInexact  jsontext.Value         `json:"locals_inexact,omitempty"` // an array of the names of which locals has a repr
 	LocalsOmitted  int                    `json:"locals_omitted,omitzero"`  // how many were left out at the cap
 	StateLostAt    int                    `json:"state_lost_at,omitzero"`   // the execution that lost the variables
 }
 
 // MIMEBundle is a value in several forms, by MIME type: text as a string, binary as base64 in one, JSON as it is.
-type MIMEBundle map[string]jsontext.Value
+type MIMEBundle = jsontext.Value
 
 func newExecuteResponse(r *sandbox.Result, created bool) ExecuteResponse {
 	resp := ExecuteResponse{
@@ -62,9 +62,6 @@ func newExecuteResponse(r *sandbox.Result, created bool) ExecuteResponse {
 	}
 	if l := r.Locals; l != nil {
 		resp.Locals, resp.LocalsInexact, resp.LocalsOmitted = l.Values, l.Inexact, l.Omitted
-		if resp.Locals == nil {
-			resp.Locals = map[string]jsontext.Value{}
-		}
 	}
 	return resp
 }

@@ -16,6 +16,8 @@ type Runtime struct {
 	Play func(*Call)
 	// OnStart, when not nil, runs before a start; its error is Start's.
 	OnStart func(context.Context, sandbox.Spec) error
+	// OnDestroy, when not nil, runs before a destroy; its error is Destroy's.
+	OnDestroy func(context.Context) error
 
 	mu        sync.Mutex
 	instances map[string]*instance // guarded by mu
@@ -117,6 +119,11 @@ func (in *instance) Wait(ctx context.Context) (sandbox.ExitStatus, error) {
 }
 
 func (in *instance) Destroy(ctx context.Context) error {
+	if in.runtime.OnDestroy != nil {
+		if err := in.runtime.OnDestroy(ctx); err != nil {
+			return err
+		}
+	}
 	in.driver.kill()
 	<-in.ended
 	in.runtime.mu.Lock()

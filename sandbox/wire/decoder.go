@@ -11,7 +11,8 @@ import (
 // Decoder reads frames from a container. It is not safe for concurrent use.
 type Decoder struct {
 	r      *bufio.Reader
-	joined map[Type][]byte
+	joined map[Type][]byte // the parts so far
+	held   int             // bytes in joined
 }
 
 // NewDecoder reads from r.
@@ -59,7 +60,7 @@ func (d *Decoder) NextMessage() (Frame, error) {
 			return Frame{}, err
 		}
 		part := d.joined[f.Type]
-		if len(part)+len(f.Payload) > MaxMessage {
+		if f.More && d.held+len(f.Payload) > MaxMessage || len(part)+len(f.Payload) > MaxMessage {
 			return Frame{}, BadMessage
 		}
 		if f.More {
@@ -67,14 +68,17 @@ func (d *Decoder) NextMessage() (Frame, error) {
 				d.joined = map[Type][]byte{}
 			}
 			d.joined[f.Type] = append(part, f.Payload...)
+			d.held += len(f.Payload)
 			continue
 		}
 		if part != nil {
 			f.Payload = append(part, f.Payload...)
 			delete(d.joined, f.Type)
+			d.held -= len(part)
 		}
 		if f.Type == Done { // a worker that died within a message left a part of it, which must not begin the next execution's
 			clear(d.joined)
+			d.held = 0
 		}
 		return f, nil
 	}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/go-json-experiment/json"
@@ -78,22 +79,22 @@ type LimitsMessage struct {
 
 // DisplayMessage is a value in several forms.
 type DisplayMessage struct {
-	Data     map[string]jsontext.Value `json:"data"`
-	Metadata map[string]jsontext.Value `json:"metadata"`
+	Data     jsontext.Value `json:"data"`     // an object; not decoded further, for many small members take far more than their bytes
+	Metadata jsontext.Value `json:"metadata"` // likewise
 }
 
 // ExceptionMessage is what user code raised.
 type ExceptionMessage struct {
-	Type      string   `json:"type"`
-	Message   string   `json:"message"`
-	Traceback []string `json:"traceback"`
+	Type      string         `json:"type"`
+	Message   string         `json:"message"`
+	Traceback jsontext.Value `json:"traceback"` // an array of strings
 }
 
 // LocalsMessage carries variables.
 type LocalsMessage struct {
-	Values  map[string]jsontext.Value `json:"values"`
-	Inexact []string                  `json:"inexact"`
-	Omitted int                       `json:"omitted"`
+	Values  jsontext.Value `json:"values"`  // an object
+	Inexact jsontext.Value `json:"inexact"` // an array of strings
+	Omitted int            `json:"omitted"`
 }
 
 // InputRequestMessage says that the program waits in input().
@@ -162,6 +163,23 @@ func Unmarshal(payload []byte, v any) error {
 		return fmt.Errorf("decode %T: %w", v, BadMessage)
 	}
 	return nil
+}
+
+// IsObject tells whether v, which is valid JSON, is an object.
+func IsObject(v jsontext.Value) bool { return v.Kind() == '{' }
+
+// IsStrings tells whether v, which is valid JSON, is an array of strings.
+func IsStrings(v jsontext.Value) bool {
+	dec := jsontext.NewDecoder(bytes.NewReader(v))
+	if begin, err := dec.ReadToken(); err != nil || begin.Kind() != '[' {
+		return false
+	}
+	for dec.PeekKind() == '"' {
+		if dec.SkipValue() != nil {
+			return false
+		}
+	}
+	return dec.PeekKind() == ']'
 }
 
 // Marshal encodes a message. Its values are the daemon's own, so failure is a bug.
