@@ -52,9 +52,16 @@ func (e *Execution) finish(m wire.DoneMessage, stateLostAt int) error {
 	return nil
 }
 
-// abandon ends e without the driver, whose session is gone.
+// abandon ends e without the driver, whose session is gone. What e used, only the driver knew, but for the time.
 func (e *Execution) abandon(outcome Outcome, cause string) {
-	e.end(&Result{Outcome: outcome, Error: fmt.Sprintf("%s: %s", outcome, cause)})
+	r := &Result{Outcome: outcome, Error: fmt.Sprintf("%s: %s", outcome, cause)}
+	e.mu.Lock()
+	if !e.began.IsZero() {
+		r.ExecutionCount, r.Duration = e.count, time.Since(e.began)
+		r.Usage.WallTime = r.Duration.Seconds()
+	}
+	e.mu.Unlock()
+	e.end(r)
 }
 
 // end ends e with r, unless it has ended already.

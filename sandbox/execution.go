@@ -33,10 +33,12 @@ type Execution struct {
 
 	mu             sync.Mutex // guards what was gathered so far, up to the result
 	stdout, stderr textDecoder
-	received       [2]int64 // bytes of stdout and stderr
-	display        int64    // bytes of displays and the result
-	displaysCut    int64    // bytes of displays that were left out here, not by the driver
-	cuts           [2]bool  // of stdout and stderr
+	received       [2]int64  // bytes of stdout and stderr
+	display        int64     // bytes of displays and the result
+	displaysCut    int64     // bytes of displays that were left out here, not by the driver
+	cuts           [2]bool   // of stdout and stderr
+	count          int       // of this execution in its session, 0 for setup code
+	began          time.Time // when it was sent
 	displays       []Display
 	value          *Display
 	exception      *Exception
@@ -89,6 +91,14 @@ func (e *Execution) Wait(ctx context.Context) (*Result, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// begin notes that e is being sent.
+func (e *Execution) begin(count int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.count, e.began = count, time.Now()
+	e.log.append(Event{Type: EventStarted, ExecutionCount: count})
 }
 
 // Result is how the execution ended, nil while it has not.

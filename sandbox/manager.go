@@ -63,6 +63,9 @@ func (m *Manager) SetConfig(cfg Config) {
 // CodeClosed, or the cause of ctx; a start that ctx left behind goes on.
 func (m *Manager) Execute(ctx context.Context, key Key, req Request) (*Execution, error) {
 	asked := key
+	if key.ID == "" && req.NoCreate {
+		return nil, Errorf(CodeNotFound, "no session is named, and none is to be created")
+	}
 	if key.ID == "" {
 		key.ID = uuid.NewString()
 	} else if !ValidSessionID(key.ID) {

@@ -159,6 +159,8 @@ func TestManager_RefusesBadRequests(t *testing.T) {
 		{"timeout above the ceiling", "a", sandbox.Request{Timeout: time.Hour}, sandbox.CodeInvalid},
 		{"timeout below zero", "a", sandbox.Request{Timeout: -1}, sandbox.CodeInvalid},
 		{"unknown and not to be created", "a", sandbox.Request{NoCreate: true}, sandbox.CodeNotFound},
+		{"none and not to be created", "", sandbox.Request{NoCreate: true}, sandbox.CodeNotFound},
+		{"figures in an unknown form", "a", sandbox.Request{Figures: []string{"gif"}}, sandbox.CodeInvalid},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := m.Execute(t.Context(), key(tt.id), tt.req)
@@ -281,7 +283,7 @@ func TestManager_FailedSetupIsToldAndTheSessionNotKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := wait(t, e)
-	if r.Error != "setup_code: NameError: nope" || r.StateKept || r.Stdout != "" || !e.Created() {
+	if r.Error != "setup_code: NameError: nope" || r.StateKept || r.Stdout != "" || e.Created() {
 		t.Errorf("got error %q, state_kept %t, stdout %q, created %t", r.Error, r.StateKept, r.Stdout, e.Created())
 	}
 	if left, _ := rt.List(t.Context()); len(left) != 0 {
@@ -304,6 +306,11 @@ func TestManager_ResetDuringAnExecutionCancelsIt(t *testing.T) {
 		}
 		all = append(all, e)
 	}
+	for ev := range all[0].Events(t.Context(), 0) {
+		if ev.Type == sandbox.EventStarted {
+			break
+		}
+	}
 	if err := m.Reset(t.Context(), key("a")); err != nil {
 		t.Fatal(err)
 	}
@@ -311,6 +318,12 @@ func TestManager_ResetDuringAnExecutionCancelsIt(t *testing.T) {
 		if r := wait(t, e); r.Outcome != sandbox.OutcomeCancelled || r.StateKept || !strings.Contains(r.Error, "reset") {
 			t.Errorf("got %q, %q", r.Outcome, r.Error)
 		}
+	}
+	if r := wait(t, all[0]); r.ExecutionCount != 1 || r.Duration <= 0 || r.Usage.WallTime <= 0 {
+		t.Errorf("the one that ran: count %d, %s, %+v", r.ExecutionCount, r.Duration, r.Usage)
+	}
+	if r := wait(t, all[1]); r.ExecutionCount != 0 || r.Duration != 0 {
+		t.Errorf("the one that waited: count %d, %s", r.ExecutionCount, r.Duration)
 	}
 	if e, err := m.Execute(t.Context(), key("a"), sandbox.Request{Code: "x"}); err != nil || !e.Created() {
 		t.Errorf("after the reset: %v", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +17,9 @@ import (
 
 // backstop is how long after deadline and grace the driver may still answer. It promises one second.
 const backstop = 2 * time.Second
+
+// largeBlob is when a blob is worth giving its memory back at once, in bytes.
+const largeBlob = 16 << 20
 
 // maxFaults is how many FAULTs a driver may have to tell of: the daemon never sends what is one, so each is its word.
 const maxFaults = 16
@@ -133,7 +137,11 @@ func (s *Session) overError() error {
 func (s *Session) run(e *Execution) {
 	select {
 	case <-e.turn:
+		large := e.req.Context != nil && len(e.req.Context.Data) > largeBlob
 		s.launch(e)
+		if large { // and gone now: it would weigh on the daemon until the next collections
+			debug.FreeOSMemory()
+		}
 	case <-e.done:
 		e.req = Request{} // it may hold a book
 		s.wg.Done()
@@ -180,7 +188,7 @@ func (s *Session) begin(e *Execution) bool {
 	if !e.setup {
 		count = s.count + 1
 	}
-	e.log.append(Event{Type: EventStarted, ExecutionCount: count})
+	e.begin(count)
 	return true
 }
 

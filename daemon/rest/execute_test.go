@@ -151,7 +151,7 @@ func TestExecute_SetupCode(t *testing.T) {
 		sandboxtest.Echo(c)
 	})
 	r := a.execute(t, `{"code":"x","setup_code":"bad","session_id":"s"}`)
-	if r.Error == nil || !strings.Contains(*r.Error, "NameError: bad") || !r.SessionCreated || r.StateKept {
+	if r.Error == nil || !strings.Contains(*r.Error, "NameError: bad") || r.SessionCreated || r.StateKept {
 		t.Errorf("a failing setup: %+v", r)
 	}
 	if n := a.containers(t); n != 0 {

@@ -3,6 +3,8 @@ package rest
 import (
 	"math"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/gjyotin305/fastpyrepl/daemon/jsonbody"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
@@ -74,7 +76,7 @@ func (r *executeRequest) fields(l *Limits) []jsonbody.Field {
 		{Name: "stdin", Value: jsonbody.Nullable(jsonbody.String(&r.stdin, l.MaxContext))},
 		{Name: "detach", Value: jsonbody.Bool(&r.detach)},
 		{Name: "on_disconnect", Value: jsonbody.Nullable(jsonbody.Matching(&r.onDisconnect, onDisconnect, maxSessionID))},
-		{Name: "figures", Value: jsonbody.Nullable(jsonbody.Strings(&r.figures, maxFigures))},
+		{Name: "figures", Value: jsonbody.Nullable(figures(&r.figures))},
 		{Name: "max_stdout", Value: jsonbody.Nullable(jsonbody.Positive(&r.maxStdout, float64(l.MaxStdout)))},
 		{Name: "max_stderr", Value: jsonbody.Nullable(jsonbody.Positive(&r.maxStderr, float64(l.MaxStderr)))},
 		{Name: "max_display", Value: jsonbody.Nullable(jsonbody.Positive(&r.maxDisplay, float64(l.MaxDisplay)))},
@@ -122,3 +124,17 @@ func (r *executeRequest) sandbox() sandbox.Request {
 
 // bytes converts what a client asked for. It rounds up, so that what is above 0 stays above it.
 func bytes(n float64) int64 { return int64(math.Ceil(n)) }
+
+// figures decodes a list of the forms that figures may be shown in.
+func figures(dst *[]string) jsonbody.Decoder {
+	return func(raw jsontext.Value) []jsonbody.Error {
+		wrong := jsonbody.Strings(dst, maxFigures)(raw)
+		for i, format := range *dst {
+			if !slices.Contains(sandbox.FigureFormats, format) {
+				allowed := "'" + strings.Join(sandbox.FigureFormats, "' or '") + "'"
+				wrong = append(wrong, jsonbody.Error{Type: "literal_error", Loc: []any{i}, Msg: "Input should be " + allowed})
+			}
+		}
+		return wrong
+	}
+}

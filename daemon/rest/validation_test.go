@@ -31,6 +31,7 @@ func TestValidation(t *testing.T) {
 		{"/execute", `{"code":"SECRET","session_id":"` + strings.Repeat("a", 129) + `"}`, sessionID},
 		{"/execute", `{"code":"SECRET","session_id":"a\u0000"}`, sessionID},
 		{"/execute", `{"code":"x","timeout":60.1}`, `{"detail":[{"type":"less_than_equal","loc":["body","timeout"],"msg":"Input should be less than or equal to 60","ctx":{"le":60}}]}`},
+		{"/execute", `{"code":"x","figures":["png","gif"]}`, `{"detail":[{"type":"literal_error","loc":["body","figures",1],"msg":"Input should be 'png' or 'svg'"}]}`},
 		{"/execute", `{"code":"x","timeout":0}`, `{"detail":[{"type":"greater_than","loc":["body","timeout"],"msg":"Input should be greater than 0","ctx":{"gt":0}}]}`},
 		{"/execute", `{"code":"` + strings.Repeat("x", 1<<10+1) + `"}`, `{"detail":[{"type":"string_too_long","loc":["body","code"],"msg":"String should have at most 1024 bytes of UTF-8","ctx":{"max_length":1024}}]}`},
 		{"/execute", `{"code":"SECRET","CODE":"x"}`, `{"detail":[{"type":"extra_forbidden","loc":["body","CODE"],"msg":"Names are case-sensitive: use code"}]}`},
