@@ -115,6 +115,8 @@ class Cell:
         """Reports the first exception, if there was one. An exit without a code is none."""
         if error is None or self._raised:
             return
+        if issubclass(type(error), MemoryError):
+            self._worker.memory.breathe()
         self._raised = True
         report, failure = self._worker.attempt(self._describe, error)
         if failure is not None:

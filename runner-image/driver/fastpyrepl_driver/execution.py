@@ -10,6 +10,8 @@ from . import control, wire
 
 MAX_SECONDS = 10 * 365 * 86400.0
 MAX_BYTES = 1 << 40
+MAX_ERROR = 2 << 20  # bytes of ERROR, above what tracebacks' bounds allow
+LOCALS_SLACK = 512 << 10  # bytes of LOCALS beyond the cap on its values
 
 # What DONE calls the bytes left out of a capped message.
 _TRUNCATED = {wire.DISPLAY: "display", wire.RESULT: "result"}
@@ -88,7 +90,11 @@ class Execution:
         self._granted = 0  # bytes of them that the daemon was told of
         self.truncated: dict[str, int] = {}
         self._display_left = request.max_display
-        self._once = {wire.RESULT, wire.ERROR, wire.LOCALS}  # those still allowed
+        self._once = {wire.RESULT, wire.ERROR}  # those still allowed
+        self._most = {wire.ERROR: MAX_ERROR}  # bytes of one
+        if request.locals is not None:
+            self._once.add(wire.LOCALS)
+            self._most[wire.LOCALS] = request.locals[2] + LOCALS_SLACK
         self._relay = 0  # wire type of the message that is passing through
         self._relay_left = 0  # bytes of it
         self._relay_number = 0  # to acknowledge it with, 0 when the worker does not wait
@@ -98,11 +104,11 @@ class Execution:
         """Checks the head of a message that the worker has for the daemon. Raises Violation."""
         if self._relay_left:
             raise Violation("a message began within another")
-        if not 0 < size <= wire.MAX_MESSAGE:
+        if not 0 < size <= min(wire.MAX_MESSAGE, self._most.get(kind, wire.MAX_MESSAGE)):
             raise Violation(f"a message of {size} bytes")
         if kind != wire.DISPLAY:
             if kind not in self._once:
-                raise Violation("a second result, error or locals")
+                raise Violation("a second result, error or locals, or locals that were not asked for")
             self._once.remove(kind)
         self._relay, self._relay_number, self._relay_left, self._relay_dropped = kind, number, size, False
         if kind in _TRUNCATED:
@@ -122,6 +128,12 @@ class Execution:
         if not self._relay_dropped:
             send(self._relay, data, self._relay_left > 0)
         return 0 if self._relay_left else self._relay_number
+
+    def begin_error(self) -> bool:
+        """Tells whether no ERROR was sent yet, and counts one as sent."""
+        missing = wire.ERROR in self._once
+        self._once.discard(wire.ERROR)
+        return missing
 
     def relaying(self) -> bool:
         """Tells whether a message has begun that is not whole yet."""

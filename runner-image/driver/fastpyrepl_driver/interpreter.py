@@ -57,14 +57,15 @@ class Interpreter:
         _forget_directory()
         try:
             tree = compile(source, name, "exec", _ONLY_AST | _TOP_LEVEL_AWAIT | self._futures, dont_inherit=True)
+            last = tree.body.pop() if tree.body and type(tree.body[-1]) is Expr else None
+            statements = self._compile(tree, name, "exec") if tree.body else None
+            expression = None
+            if last is not None:
+                expression = self._compile(Expression(last.value), name, "eval")
         except SyntaxError as error:
+            _add_line(error, source)
             _explain(error)
             raise
-        last = tree.body.pop() if tree.body and type(tree.body[-1]) is Expr else None
-        statements = self._compile(tree, name, "exec") if tree.body else None
-        expression = None
-        if last is not None:
-            expression = self._compile(Expression(last.value), name, "eval")
         del tree
         if statements is not None:
             self._run(statements)
@@ -134,6 +135,13 @@ def _silenced(source: str, last: object) -> bool:
 def _lines(source: str) -> list[str]:
     """Returns the lines as the compiler counts them, which str.splitlines does not."""
     return source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _add_line(error: SyntaxError, source: str) -> None:
+    """Adds the line to an error that was found after parsing, when the compiler has no source any more."""
+    lines = _lines(source)
+    if error.text is None and error.lineno is not None and 0 < error.lineno <= len(lines):
+        error.text = lines[error.lineno - 1] + "\n"
 
 
 def _explain(error: SyntaxError) -> None:

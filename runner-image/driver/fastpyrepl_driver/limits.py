@@ -11,6 +11,7 @@ import _signal
 # Memory of the container that the worker leaves to the supervisor, to child processes and to the page tables.
 _RESERVE = 24 << 20  # bytes
 _HEADROOM = 64 << 20  # bytes that formatting values may take
+_BREATH = 2 << 20  # bytes more after a MemoryError
 
 _armed = False
 
@@ -48,15 +49,22 @@ class Memory:
     """Keeps this process a little below the container's limit, so that what is too large is a MemoryError and not its end."""
 
     def __init__(self) -> None:
-        self._limit = resource.RLIM_INFINITY
+        self._limit = self._most = resource.RLIM_INFINITY
 
     def set(self, container: int) -> None:
         """Follows the container's memory limit; 0 is unknown."""
         if container:
             self._limit = max(container - max(_RESERVE, container // 16), container // 2)
+            self._most = self._limit + (container - self._limit) // 3
         else:
-            self._limit = resource.RLIM_INFINITY
+            self._limit = self._most = resource.RLIM_INFINITY
         self._apply(self._limit)
+
+    def breathe(self) -> None:
+        """Gives a little more after a MemoryError, a few times: what filled the memory is still there, and the next cell may free it."""
+        if self._limit < self._most:
+            self._limit = min(self._limit + _BREATH, self._most)
+            self._apply(self._limit)
 
     def tighten(self, size: int) -> None:
         """Leaves room for formatting values of so many bytes, and not much more. Undone by relax."""

@@ -107,14 +107,15 @@ class Worker(Peer):
             except ProcessLookupError:
                 return
 
-    def exiting(self) -> bool:
-        """Tells whether it is on its way out. False when it lives on with its socket closed."""
+    def exiting(self, certainly: bool = False) -> bool:
+        """Tells whether it is on its way out, or may be. False when it lives on with its socket closed."""
         try:
             with open(f"/proc/{self.pid}/stat", "rb") as file:
-                flags = int(file.read(4096).rpartition(b")")[2].split()[6])
+                fields = file.read(4096).rpartition(b")")[2].split()
+            state, flags = fields[0], int(fields[6])
         except (OSError, ValueError, IndexError):
             return True
-        return not flags or bool(flags & 0x4)  # PF_EXITING; gVisor has no flags
+        return state in (b"Z", b"X") or bool(flags & 0x4) or not (flags or certainly)  # PF_EXITING; gVisor has no flags
 
 
 def fork(become: Callable[[_socket.socket], None]) -> tuple[int, _socket.socket]:

@@ -56,11 +56,13 @@ class Starter:
             self._template.close()
             self._template = None
 
-    def kill_all(self, current: Worker | None) -> None:
-        """Kills every process of the container but this one."""
+    def kill_all(self, current: Worker | None) -> dict[int, int]:
+        """Kills every process of the container but this one. Returns the wait status of each, by pid."""
         mine = [pid for pid in (self._template_pid, current.pid if current is not None else 0) if pid]
-        for pid, _ in process.kill_all(mine):
+        ended = dict(process.kill_all(mine))
+        for pid in ended:
             self.reaped(pid)
+        return ended
 
     def _from_template(self) -> Worker:
         patience = START_PATIENCE

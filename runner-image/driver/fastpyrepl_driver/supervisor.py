@@ -26,9 +26,12 @@ MAX_BLOBS = wire.WINDOW + READ_SIZE  # bytes of blobs that may wait for the work
 MAX_PACKETS = 16  # of the worker, before others have their turn
 REMEMBERED = 256  # ids of executions
 TICK = 1.0  # seconds
-SILENCE = 0.1  # seconds for a process that closed its control socket to end
+SILENCE = 2.0  # seconds for a process that closed its control socket to end: a large one takes long to free its memory
 
 _RELAYED = frozenset((wire.DISPLAY, wire.RESULT, wire.ERROR, wire.LOCALS))
+# What an error is whose worker could not say: the code took Python itself apart.
+_UNTOLD = {"type": "Exception", "message": "the code failed, and its process could not say how",
+           "traceback": ["Exception: the code failed, and its process could not say how"]}
 _REASONS = ("interrupted", "cancelled", "timeout")
 
 
@@ -140,7 +143,7 @@ class Supervisor:
         worker, running = self._worker, self._running
         if worker is not None:
             if worker.silent_since and now >= worker.silent_since + SILENCE:
-                self._replaced()
+                self._overstayed(worker)
             elif not worker.ready and now >= worker.give_up:
                 self._end_worker({"kind": "killed", "message": "the worker was not ready in time"})
         if running is not None and running is self._running and now >= running.wakes_at():
@@ -336,7 +339,7 @@ class Supervisor:
                 running.begin_relay(kind, number, size)
                 self._pipes.drain(running)
                 self._relay(running, body)
-            elif kind == wire.INPUT_REQUEST and size == len(body):
+            elif kind == wire.INPUT_REQUEST and size == len(body) and running.request.input:
                 self._pipes.drain(running)
                 running.input_number = number
                 self._outbox.send(kind, running.id, body)
@@ -364,6 +367,8 @@ class Supervisor:
 
     def _cell_ended(self, running: Execution, report: bytes) -> None:
         outcome = running.reason or ("error" if report[0] else "ok")
+        if outcome == "error" and running.begin_error():
+            self._outbox.say(wire.ERROR, _UNTOLD, running.id)
         self._finish(running, outcome, True, None, report)
 
     def _finish(self, running: Execution, outcome: str, state_kept: bool, cause: dict[str, object] | None, report: bytes) -> None:
@@ -390,16 +395,26 @@ class Supervisor:
 
     def _died(self, worker: Worker, status: int) -> None:
         self._drain_worker(worker)
+        self._end_worker(self._cause(status))
+
+    def _cause(self, status: int) -> dict[str, object]:
         cause = process.ending(status)
         if cause.get("signal") == signal.SIGKILL and self._oom.rose():
             cause = {"kind": "oom", "signal": int(signal.SIGKILL), "message": "the kernel killed the worker at the container's memory limit"}
-        self._end_worker(cause)
+        return cause
 
     def _fell_silent(self, worker: Worker) -> None:
         """Its control socket is closed: it is ending, or something else now runs in its place."""
         worker.silent_since = time.monotonic()
         if worker.pid and not worker.exiting():
             self._replaced()
+
+    def _overstayed(self, worker: Worker) -> None:
+        """It is silent for long. One that is still on its way out has its true status already, which killing it does not change."""
+        if not worker.pid or not worker.exiting(certainly=True):
+            self._replaced()
+        else:
+            self._end_worker(None)
 
     def _replaced(self) -> None:
         self._end_worker({"kind": "exec", "message": "the worker was replaced by another program (exec), or its control socket was closed"})
@@ -416,12 +431,15 @@ class Supervisor:
         except Violation:
             pass  # it is dead already
 
-    def _end_worker(self, cause: dict[str, object]) -> None:
-        """Kills every process, makes a new worker, and tells the daemon of the old one's end."""
+    def _end_worker(self, cause: dict[str, object] | None) -> None:
+        """Kills every process, makes a new worker, and tells the daemon of the old one's end. Without a cause its status is one."""
         worker, self._worker = self._worker, None
         running = self._running
         had_state = worker is not None and worker.ready
-        self._starter.kill_all(worker)
+        ended = self._starter.kill_all(worker)
+        if cause is None:
+            status = ended.get(worker.pid) if worker is not None else None
+            cause = {"kind": "unknown", "message": "the worker ended"} if status is None else self._cause(status)
         if worker is not None:
             worker.close()
         if running is not None:

@@ -17,7 +17,7 @@ _ASYNCIO = os.path.join(os.path.dirname(os.__file__), "asyncio") + os.sep
 def message(error: BaseException) -> str:
     """Returns str(error), whatever it does."""
     try:
-        return wellformed(shorten(str(error), MAX_MESSAGE))
+        return shorten(wellformed(shorten(str(error), MAX_MESSAGE)), MAX_MESSAGE)  # escapes made it longer
     except BaseException as failure:
         return f"<str() of the exception raised {type_name(failure)}>"
 
@@ -29,7 +29,7 @@ def render(error: BaseException, awaited: bool = False) -> str:
     try:
         report = traceback.TracebackException(type(error), error, error.__traceback__, limit=-MAX_FRAMES, compact=True)
         _clean(report, awaited)
-        return wellformed(shorten_middle("".join(report.format()), MAX_TRACEBACK))
+        return shorten_middle(wellformed(shorten_middle("".join(report.format()), MAX_TRACEBACK)), MAX_TRACEBACK)
     except KeyboardInterrupt:
         raise
     except BaseException as failure:

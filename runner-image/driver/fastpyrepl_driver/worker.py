@@ -89,6 +89,8 @@ class Worker:
                 return
             except BaseException as error:
                 failed += 1  # a signal handler of the user's that raises when no cell runs; the step is taken again
+                if type(error) is MemoryError:
+                    self.memory.breathe()
                 if self._cell is not None:
                     self._cell.cut_short(error)
         os._exit(EXIT_RUINED)

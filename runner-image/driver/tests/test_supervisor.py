@@ -312,6 +312,38 @@ class Endings(DriverTest):
                 self.assertEqual(b"before\n", reply.stdout)
                 self.assert_alive()
 
+    def test_a_large_worker_that_dies_has_its_true_cause(self):
+        fill = "import mmap, os\nm = mmap.mmap(-1, 1 << 30)\nfor i in range(0, 1 << 30, 4096): m[i] = 1\nprint('before', flush=True)\n"
+        for code, kind, detail in (("os._exit(3)", "exit", ("status", 3)), ("os.kill(os.getpid(), 9)", "signal", ("signal", 9))):
+            with self.subTest(code):
+                reply = self.run_cell(fill + code, timeout=60)
+                self.assert_ended(reply, "crashed", False, kind, within=60)
+                self.assertEqual(detail[1], reply.done["cause"][detail[0]])
+                self.assertEqual(b"before\n", reply.stdout)
+        self.assert_alive()
+
+    def test_messages_that_nobody_asked_for_end_the_worker(self):
+        """The daemon gives a whole session up for them."""
+        asked = {"keys": [], "max_value": 10, "max_total": 1000}
+        for kind, size, fields, says in ((wire.INPUT_REQUEST, 2, {}, "message 136"), (wire.LOCALS, 2, {}, "not asked for"),
+                                         (wire.LOCALS, 1000 + (512 << 10) + 1, {"locals": asked}, "bytes"), (wire.ERROR, (2 << 20) + 1, {}, "bytes"),
+                                         (wire.INPUT_REQUEST, (64 << 10) + 1, {"input": True}, "bytes")):
+            with self.subTest(kind=kind, size=size):
+                reply = self.run_cell("import os, socket, time\n"
+                                      "fd = next(fd for fd in map(int, os.listdir('/proc/self/fd')) if os.path.exists(f'/proc/self/fd/{fd}') and 'socket' in os.readlink(f'/proc/self/fd/{fd}'))\n"
+                                      f"socket.socket(fileno=os.dup(fd)).send(bytes([{kind}]) + bytes(4) + ({size}).to_bytes(4, 'big') + b'{{}}')\ntime.sleep(5)", **fields)
+                self.assert_ended(reply, "crashed", False, "unknown", within=4)
+                self.assertIn(says, reply.done["cause"]["message"])
+                self.assertEqual([], [sent for sent, _ in reply.frames if sent == kind])
+                self.assert_alive()
+
+    def test_an_error_that_the_worker_did_not_tell_is_told(self):
+        reply = self.run_cell("import os, socket, struct, time\n"
+                              "fd = next(fd for fd in map(int, os.listdir('/proc/self/fd')) if os.path.exists(f'/proc/self/fd/{fd}') and 'socket' in os.readlink(f'/proc/self/fd/{fd}'))\n"
+                              "report = struct.pack('>BddQQQQ', 1, 0, 0, 0, 0, 0, 0)\n"
+                              "socket.socket(fileno=os.dup(fd)).send(struct.pack('>BII', 0x12, 1, len(report)) + report)")
+        self.assertEqual(("error", "Exception"), (reply.done["outcome"], reply.error["type"]))
+
     def test_a_worker_that_dies_while_idle_is_told_of(self):
         self.run_cell("import os, threading; threading.Timer(0.2, os._exit, [7]).start()")
         state = json.loads(self.daemon.wait_for(wire.STATE).payload)
