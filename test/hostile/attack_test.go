@@ -141,6 +141,7 @@ func (a attack) cellsIn(t *testing.T, session string) {
 		if !got.StateKept {
 			lostAt = got.ExecutionCount
 		}
+		t.Logf("cell %d: %s in %s", n+1, ending, got.Took.Round(time.Millisecond))
 		a.expect(t, n, got, ending)
 		if ending == "lost" {
 			if !shared.lost(t, session) {

@@ -73,7 +73,7 @@ func TestHostile_Recursion(t *testing.T) { launch(t, recursion) }
 
 var recursion = onslaught{"Recursion", []attack{
 	one("InPython", cell{runc: "error", code: "def f(): f()\nf()"}),
-	one("InPythonWithoutALimit", cell{runc: "error oom crashed timeout killed", timeout: 1.5, code: "sys.setrecursionlimit(10**9)\ndef f(): f()\nf()"}),
+	one("InPythonWithoutALimit", cell{runc: "error oom crashed timeout killed", runsc: "error oom crashed timeout killed lost", timeout: 1.5, code: "sys.setrecursionlimit(10**9)\ndef f(): f()\nf()"}),
 	one("InThePythonStackOfC", cell{runc: "error crashed", code: "sys.setrecursionlimit(10**9)\nclass A:\n    def __getattr__(self, name): return getattr(self, name)\nA().x"}),
 	one("InC", cell{runc: "ok error crashed", code: "import itertools\nit = iter([1])\nfor _ in range(200_000): it = itertools.chain(it)\nnext(it)"}),
 	one("InTheParser", cell{runc: "error", code: "eval('(' * 100_000)"}),

@@ -22,7 +22,7 @@ def write(fd):
 threading.Thread(target=write, args=(2,), daemon=True).start()
 write(1)`,
 	}),
-	one("OneByteAtATime", cell{runc: "timeout", timeout: 0.6, check: flooded("stdout"), code: "while True: os.write(1, b'z')"}),
+	one("OneByteAtATime", cell{runc: "timeout", timeout: 2, check: floodedUnlessSlow, code: "while True: os.write(1, b'z')"}),
 	one("CExtension", cell{runc: "timeout", timeout: 0.6, check: flooded("stdout"), code: "while True: libc.write(1, b'c' * 4096, 4096)"}),
 	one("CBuffersAtTheEnd", cell{
 		runc: "ok", check: flooded("stdout"),
@@ -105,6 +105,14 @@ func flooded(stream string) func(*testing.T, *answer) {
 		if a.Truncated[stream] == 0 {
 			t.Errorf("%s was cut, and truncated says %v", stream, a.Truncated)
 		}
+	}
+}
+
+// floodedUnlessSlow leaves out gVisor, where a system call takes too long for one byte at a time to be a flood.
+func floodedUnlessSlow(t *testing.T, a *answer) {
+	t.Helper()
+	if !sentry() {
+		flooded("stdout")(t, a)
 	}
 }
 

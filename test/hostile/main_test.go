@@ -156,6 +156,14 @@ func newWorld(ctx context.Context) (*world, error) {
 	return w, nil
 }
 
+// pythonSentry tells the attacks which kernel they are up against.
+func pythonSentry() string {
+	if sentry() {
+		return "\nsentry = True"
+	}
+	return "\nsentry = False"
+}
+
 // preparation is a session in which the prelude has run.
 type preparation struct {
 	session string
@@ -165,7 +173,7 @@ type preparation struct {
 // prepare starts the session of the next attack, which saves waiting for it.
 func (w *world) prepare(ctx context.Context) {
 	p := preparation{session: "attacked-" + uuid.NewString()}
-	a, err := w.execute(ctx, request{Session: p.session, Code: prelude})
+	a, err := w.execute(ctx, request{Session: p.session, Code: prelude + pythonSentry()})
 	if p.err = err; err == nil && a.ending() != "ok" {
 		p.err = fmt.Errorf("a session did not begin: %+v", a)
 	}

@@ -49,7 +49,7 @@ var objects = onslaught{"Hostile objects", []attack{
 	looked("ReprExits", hostileRepr+"sys.exit(0)"),
 	looked("ReprNeverEnds", hostileRepr+"while True: pass"),
 	looked("ReprIsNoString", hostileRepr+"return 7"),
-	looked("ReprIsAGigabyte", hostileRepr+"return 'x' * 10**9"),
+	looked("ReprIsAGigabyte", hostileRepr+"return 'x' * 10**9").underSentry("ok oom crashed lost"),
 	looked("ReprIsLong", hostileRepr+"return 'x' * 30_000_000"),
 	looked("ReprOfLoneSurrogates", hostileRepr+"return '\\ud800' * 100"),
 	looked("ReprPrints", hostileRepr+"print('printed'); return 'shown'"),
@@ -104,7 +104,7 @@ var objects = onslaught{"Hostile objects", []attack{
 	raises("SystemExitOfAnObject", "class Code:\n    def __str__(self): raise BaseException\nsys.exit(Code())"),
 	raises("GroupThatLies", "class Group(ExceptionGroup):\n    exceptions = property(lambda self: 1 / 0)\nraise Group('g', [ValueError()])"),
 	raises("SuggestionsThatRaise", "class Hostile:\n    def __dir__(self): raise BaseException\nHostile().nothing"),
-	raises("LineOfMegabytes", "exec('raise ValueError(' + '1,' * 400_000 + ')')"),
+	raises("LineOfMegabytes", "exec('raise ValueError(' + '1,' * 400_000 + ')')").underSentry("error oom crashed lost"),
 	raises("TracebackOfManyFrames", "sys.setrecursionlimit(100_000)\ndef f(n):\n    if n: f(n - 1)\n    raise ValueError\nf(50_000)"),
 	one("StrThatNeverEnds", cell{
 		runc: "timeout killed", timeout: 1, code: "class Hostile(Exception):\n    def __str__(self):\n        while True: pass\nraise Hostile",

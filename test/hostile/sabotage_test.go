@@ -79,10 +79,10 @@ for module in list(sys.modules.values()):
 	patched("AlarmsThatRaise", trap+"signal.signal(signal.SIGALRM, raising)\nsignal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)"),
 	{name: "AlarmsThatRaiseInCellAfterCell", cells: []cell{
 		{runc: "ok error", code: trap + "signal.signal(signal.SIGPROF, raising)\nsignal.setitimer(signal.ITIMER_PROF, 0.002, 0.002)"},
-		{runc: "ok error", prints: "41\n", code: "print(kept)"},
-		{runc: "ok error", prints: "41\n", code: "print(kept)"},
-		{runc: "ok error", prints: "41\n", code: "print(kept)"},
-		{runc: "ok error", prints: "41\n", code: "print(kept)"},
+		{runc: "ok error killed", prints: "41\n", code: "print(kept)"},
+		{runc: "ok error killed", prints: "41\n", code: "print(kept)"},
+		{runc: "ok error killed", prints: "41\n", code: "print(kept)"},
+		{runc: "ok error killed", prints: "41\n", code: "print(kept)"},
 	}, wrecked: true},
 	{name: "MainReplaced", cells: []cell{
 		{runc: "ok", code: "import types\nsys.modules['__main__'] = types.ModuleType('__main__')"},

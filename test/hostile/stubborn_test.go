@@ -21,7 +21,7 @@ var stubborn = onslaught{"Code that is hard to interrupt", []attack{
 	never("LoopInCThatHoldsTheInterpreter", "killed", "ctypes.PyDLL(None).sleep.argtypes = [ctypes.c_uint]\nwhile True:\n    try: ctypes.PyDLL(None).sleep(100)\n    except BaseException: pass"),
 	never("WaitsForALockInC", "killed", "mutex = (ctypes.c_ubyte * 64)()\nlibc.pthread_mutex_lock(mutex)\nlibc.pthread_mutex_lock(mutex)"),
 	never("WaitsForALock", "timeout", "lock = threading.Lock()\nlock.acquire(); lock.acquire()"),
-	never("WaitsForAChild", "timeout", "subprocess.run([sys.executable, '-S', '-c', 'import time; time.sleep(60)'])"),
+	never("WaitsForAChild", "timeout killed", "subprocess.run([sys.executable, '-S', '-c', 'import time; time.sleep(60)'])"),
 	never("Sleeps", "timeout", "time.sleep(3600)"),
 	never("SelectsForEver", "timeout", "import select\nselect.select([], [], [])"),
 	never("BigNumbers", "timeout killed", "3 ** (3 ** 20)"),

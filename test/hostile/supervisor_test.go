@@ -92,7 +92,7 @@ assert attempt(take) in ("done", "EPERM", "ENOSYS")`,
 	}),
 	one("ChildOfItsOwnThatNobodyWaitsFor", cell{
 		runc: "ok",
-		code: "for _ in range(200):\n    detach(lambda: None)",
+		code: "for _ in range(50):\n    detach(lambda: None)",
 	}),
 	one("ItsStatsAndPriority", cell{
 		runc: "ok",
