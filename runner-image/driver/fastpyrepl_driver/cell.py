@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from .private import __builtins__, os, time  # first: see there
+
 import json
 import marshal
-import os
 import resource
 import sys
-import time
 
 from . import control, system, tracebacks, values, wire
 from .channel import Message

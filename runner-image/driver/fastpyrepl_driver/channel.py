@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .private import __builtins__, os  # first: see there
+
 import _thread
-import os
 import signal
 
 import _signal  # without the enums of signal, which cost more than the calls

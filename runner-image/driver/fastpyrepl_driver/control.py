@@ -6,6 +6,8 @@ the size of the whole, the others begin with MORE.
 
 from __future__ import annotations
 
+from .private import __builtins__  # first: see there
+
 import struct
 
 import _socket  # the socket module would bring selectors along

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .private import __builtins__  # first: see there
+
 import builtins
 import sys
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from .private import __builtins__, os  # first: see there
+
 import __future__
 from _ast import Expr, Expression
 import builtins
 import linecache
-import os
 import re
 import sys
 import types

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .private import __builtins__, time  # first: see there
+
 import resource
-import time
 from collections.abc import Callable
 
 import _signal

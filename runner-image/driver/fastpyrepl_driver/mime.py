@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from .private import __builtins__, time  # first: see there
+
 import binascii
 import sys
-import time
 from itertools import islice
 
 from .limits import within

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from .private import __builtins__, os  # first: see there
+
 import _thread
 import builtins
 import io
-import os
 import sys
 from collections.abc import Callable
 

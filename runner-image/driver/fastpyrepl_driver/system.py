@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from .private import __builtins__, os  # first: see there
+
 import _ctypes
 import fcntl
-import os
 import signal
 
 # The ctypes package would cost PID 1 megabytes for two calls of plain integers.

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from .private import __builtins__  # first: see there
+
 import json
 
-# Made once, also because user code may replace what is in json.
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+
+def _no_json(value: object) -> None:
+    raise TypeError
+
+
+# Made once, and in C alone: user code may replace what is in json, and the builtins that its Python code uses.
+_chunks = json.encoder.c_make_encoder(None, _no_json, json.encoder.c_encode_basestring, None, ":", ",", False, False, False)
 
 
 def wellformed(text: str) -> str:
@@ -17,7 +24,7 @@ def wellformed(text: str) -> str:
 
 def to_json(value: object) -> bytes:
     """Encodes plain values without cycles. Raises ValueError for what JSON cannot say: NaN, and text that is not wellformed."""
-    return _encode(value).encode()
+    return "".join(_chunks(value, 0)).encode()
 
 
 def shorten(text: str, limit: int, end: str = "...") -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .private import __builtins__, time  # first: see there
+
 import sys
-import time
 from itertools import islice
 
 from .limits import Expired, within

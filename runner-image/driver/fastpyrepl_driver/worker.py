@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from .private import __builtins__, os  # first: see there
+
 import builtins
 import importlib
-import os
 import select
 import sys
 from collections.abc import Callable

@@ -238,6 +238,20 @@ class Hostile(unittest.TestCase):
         "null bytes and surrogates": "x = '\0'",
     }
 
+    def test_patched_builtins_spoil_no_later_cell(self):
+        for patch in ("import builtins; builtins.isinstance = None", "import builtins; builtins.len = None", "import builtins; del builtins.len, builtins.type, builtins.min",
+                      "import time; time.monotonic = time.perf_counter = None", "import os; os.write = os.getpid = os.dup2 = None", "import json; json.encoder.JSONEncoder.encode = None"):
+            with self.subTest(patch):
+                daemon = Daemon()
+                try:
+                    daemon.attach()
+                    daemon.run(patch + "; kept = [1, {2}]")
+                    reply = daemon.run("1+1", locals={"keys": ["kept"], "max_value": 100, "max_total": 100})
+                    self.assertEqual(("ok", "2", {"kept": "[1, {2}]"}), (reply.done["outcome"], reply.result["data"]["text/plain"], reply.locals["values"]))
+                    self.assertEqual("ZeroDivisionError", daemon.run("1/0").error["type"])
+                finally:
+                    self.assertEqual(0, daemon.close())
+
     def test_they_hurt_only_themselves(self):
         for name, code in self.CELLS.items():
             with self.subTest(name):
