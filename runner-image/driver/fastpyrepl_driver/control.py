@@ -6,7 +6,9 @@ the size of the whole, the others begin with MORE.
 
 from __future__ import annotations
 
-from .private import __builtins__  # first: see there
+from .private import BUILTINS  # first: see there
+
+__builtins__ = BUILTINS
 
 import struct
 

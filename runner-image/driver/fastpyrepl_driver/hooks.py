@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .private import __builtins__  # first: see there
+from .private import BUILTINS  # first: see there
+
+__builtins__ = BUILTINS
 
 import sys
 from collections.abc import Callable

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .private import __builtins__, os  # first: see there
+from .private import BUILTINS, os  # first: see there
+
+__builtins__ = BUILTINS
 
 import __future__
 from _ast import Expr, Expression

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .private import __builtins__, os  # first: see there
+from .private import BUILTINS, os  # first: see there
+
+__builtins__ = BUILTINS
 
 import _ctypes
 import fcntl

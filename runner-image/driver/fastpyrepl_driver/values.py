@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .private import __builtins__, time  # first: see there
+from .private import BUILTINS, time  # first: see there
+
+__builtins__ = BUILTINS
 
 import sys
 from itertools import islice
