@@ -12,7 +12,7 @@ from itertools import islice
 
 from .limits import within
 from .text import to_json, wellformed
-from .values import Inexact, encode, represent
+from .values import Inexact, beyond, encode, represent
 
 MAX_PLAIN = 1 << 20  # characters of text/plain
 MAX_FORM_SECONDS = 5.0
@@ -102,6 +102,7 @@ def of(value: object, limit: int, deadline: float) -> Bundle:
         _add_special(bundle, value, until)
     plain = represent(value, min(MAX_PLAIN, limit // 2), max(until - time.monotonic(), 0.1))
     bundle.add("text/plain", plain)
+    bundle.left_out += beyond(value, plain)
     return bundle
 
 

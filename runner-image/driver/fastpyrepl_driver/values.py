@@ -206,6 +206,7 @@ def locals_message(namespace: dict[str, object], keys: list[str] | None, max_val
             seconds = min(MAX_REPR_SECONDS, max(0.0, deadline - time.monotonic()) / 4)
             text = represent(value, min(MAX_REPR, max_value), seconds)
             encoded = to_json(text)
+            left_out += beyond(value, text)
         shown = wellformed(name)
         key = to_json(shown)
         cost = len(key) + len(encoded) + 2 if exact else 2 * len(key) + len(encoded) + 3
@@ -220,6 +221,11 @@ def locals_message(namespace: dict[str, object], keys: list[str] | None, max_val
             inexact.append(shown)
     tail = to_json({"inexact": inexact, "omitted": omitted})
     return b'{"values":{' + b",".join(parts) + b"}," + tail[1:], left_out
+
+
+def beyond(value: object, text: str) -> int:
+    """Returns how many bytes of a long string a bounded repr leaves out; of other values nobody knows without the whole repr."""
+    return max(0, len(value) - len(text)) if type(value) in (str, bytes) else 0
 
 
 def _is_variable(name: object, value: object) -> bool:

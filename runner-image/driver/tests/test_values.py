@@ -23,6 +23,11 @@ def unique(pairs: list) -> dict:
 
 
 class Exact(unittest.TestCase):
+    def test_what_is_cut_of_a_long_string_is_counted(self):
+        described = describe({"long": "x" * 50_000, "short": "y"})
+        self.assertEqual(["long"], described["inexact"])
+        self.assertEqual(50_000 - len(described["values"]["long"]), described["left_out"])
+
     def test_what_json_can_say(self):
         for value in (None, True, 0, -1, 2**64, 10**4299, 1.5, -0.0, 5e-324, "", "é😀\0\x1b", [], [1, [2, "x"]], {}, {"a": {"b": [None]}}, "x" * 9000):
             with self.subTest(str(value)[:30]):
