@@ -81,7 +81,10 @@ func (s *Session) start(ctx context.Context, rt Runtime, spec Spec) error {
 		return &Error{Code: CodeEngine, Message: "the session's driver did not come up", Err: err}
 	}
 	s.log.Debug("session started", "instance", inst.ID(), "python", ready.Python)
-	s.link, s.count = l, ready.ExecutionCount
+	s.link = l
+	s.mu.Lock()
+	s.count = ready.ExecutionCount
+	s.mu.Unlock()
 	s.wg.Go(s.read)
 	return nil
 }
