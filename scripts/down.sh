@@ -25,4 +25,7 @@ if [ -n "$owner" ]; then
 		docker rm --force $left >/dev/null
 	fi
 fi
-scripts/engine.sh stop
+# Another deployment beside the usual one shares the engine and does not own it.
+if [ -z "${FASTPYREPL_PROJECT-}" ]; then
+	scripts/engine.sh stop
+fi
