@@ -35,6 +35,18 @@ mount_cgroups() {
 	cgroupfs-mount
 }
 
+# forget_dead removes a pid file ($1) whose process is not a living $2: an engine that was killed leaves its own behind, and the next one
+# takes whatever has that number now for it.
+forget_dead() {
+	local pid state
+	[ -e "$1" ] || return 0
+	pid=$(cat "$1")
+	state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$pid/status" 2>/dev/null || true)
+	if [ "$(cat "/proc/$pid/comm" 2>/dev/null || true)" != "$2" ] || [ "$state" = Z ]; then
+		rm -f "$1"
+	fi
+}
+
 start() {
 	mkdir -p "$run"
 	if [ -d /run/systemd/system ]; then
@@ -45,6 +57,8 @@ start() {
 		return
 	fi
 	mount_cgroups
+	forget_dead /var/run/docker.pid dockerd
+	forget_dead /var/run/docker/containerd/containerd.pid containerd
 	if [ -x /etc/init.d/docker ] && service docker start >/dev/null 2>&1 && await 15; then
 		step "started the engine as a service"
 		echo service >"$run/engine"
