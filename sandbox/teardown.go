@@ -83,8 +83,7 @@ func (m *Manager) condemn(doomed func(Key) bool) (sessions []*Session, timeout t
 	m.lost.drop(doomed)
 	for key, s := range m.sessions {
 		if doomed(key) {
-			delete(m.sessions, key)
-			m.ending[s] = key
+			m.unlist(s)
 		}
 	}
 	for s, key := range m.ending {
@@ -120,10 +119,17 @@ func (m *Manager) remove(s *Session, timeout time.Duration) error {
 func (m *Manager) retire(s *Session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.sessions[s.key] == s {
-		delete(m.sessions, s.key)
-		m.ending[s] = s.key
+	m.unlist(s)
+}
+
+// unlist needs mu. It moves s from the list to those that are ending, and tells whether it was on the list.
+func (m *Manager) unlist(s *Session) bool {
+	if m.sessions[s.key] != s {
+		return false
 	}
+	delete(m.sessions, s.key)
+	m.ending[s] = s.key
+	return true
 }
 
 // bury removes a lost session and remembers the cause.
@@ -131,9 +137,7 @@ func (m *Manager) bury(s *Session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	timeout := m.cfg.StopTimeout
-	if m.sessions[s.key] == s {
-		delete(m.sessions, s.key)
-		m.ending[s] = s.key
+	if m.unlist(s) {
 		m.lost.add(s.key, s.cause)
 	}
 	m.wg.Go(func() { // before the lock is given up: Close waits for it from then on
