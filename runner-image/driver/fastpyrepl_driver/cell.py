@@ -13,7 +13,7 @@ import sys
 
 from . import control, system, tracebacks, values, wire
 from .channel import Message
-from .text import to_json, type_name
+from .text import name_of_type, to_json, type_name
 
 TYPE_CHECKING = False  # typing is not worth importing for this
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ class Cell:
         self._cut_by = "Exception"  # what kind of it came out of run; it did unless
         self._whole = False  # nothing was left out
         self._duration = 0.0
-        self._locals_left_out = 0
         self._cpu = _cpu_time()
 
     def run(self) -> None:
@@ -70,10 +69,8 @@ class Cell:
         """Sends the report. It may be sent twice: the supervisor takes the first of this number."""
         if not self._whole:
             self._tell_cut()
-        left_out = self._worker.display.left_out
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-        report = control.REPORT.pack(self._raised or not self._whole, self._duration, _cpu_time() - self._cpu, peak, self._locals_left_out,
-                                     left_out[wire.DISPLAY], left_out[wire.RESULT])
+        report = control.REPORT.pack(self._raised or not self._whole, self._duration, _cpu_time() - self._cpu, peak)
         self._worker.say(control.DONE, report, self._number)
         system.reset_peak()
 
@@ -117,41 +114,48 @@ class Cell:
         """Reports the first exception, if there was one. An exit without a code is none."""
         if error is None or self._raised:
             return
+        worker = self._worker
         if issubclass(type(error), MemoryError):
-            self._worker.memory.breathe()
+            worker.memory.breathe()
         self._raised = True
-        report, failure = self._worker.attempt(self._describe, error)
+        report, failure = worker.attempt(self._describe, error)
         if failure is not None:
             name = type_name(error)
-            report = name, "", f"{name}\n", f"{name}: its traceback could not be formatted ({type_name(failure)})\n"
+            report = name, "", f"{name}\n", f"{name}: its traceback could not be formatted ({type_name(failure)})\n", 0
         if report is None:
             self._raised = False
             return
-        name, message, traceback, shown = report
+        name, message, traceback, shown, left_out = report
         _write_all(2, shown.encode("utf-8", "backslashreplace"))
         self._told = True
-        self._worker.say(wire.ERROR, to_json({"type": name, "message": message, "traceback": traceback.splitlines()}))
+        worker.left_out(wire.ERROR, left_out)
+        worker.say(wire.ERROR, to_json({"type": name, "message": message, "traceback": traceback.splitlines()}))
 
-    def _describe(self, error: BaseException) -> tuple[str, str, str, str] | None:
-        """Returns the exception's type, message and traceback, and what stderr shows of it; None for a plain exit."""
-        name, message = type_name(error), tracebacks.message(error)
+    def _describe(self, error: BaseException) -> tuple[str, str, str, str, int] | None:
+        """Returns the exception's type, message and traceback, what stderr shows of it, and how many bytes of the three are left out.
+
+        None for a plain exit.
+        """
+        (name, of_name), (message, of_message) = name_of_type(error), tracebacks.message(error)
+        left_out = of_name + of_message
         if not isinstance(error, SystemExit):
-            text = tracebacks.render(error, self._worker.interpreter.awaited)
-            return name, message, text, text
+            text, of_text = tracebacks.render(error, self._worker.interpreter.awaited)
+            return name, message, text, text, left_out + of_text
         code = error.code
         if code is None or (isinstance(code, int) and code == 0):
             return None
         line = f"{name}: {message}\n"
-        return name, message, line, "" if isinstance(code, int) else message + "\n"
+        return name, message, line, "" if isinstance(code, int) else message + "\n", left_out
 
     def _tell_locals(self) -> None:
         keys, max_value, max_total = self._locals
         worker = self._worker
         worker.memory.tighten(max_value)
         try:
-            payload, self._locals_left_out = values.locals_message(worker.interpreter.namespace, keys, max_value, max_total, self._deadline)
+            payload, left_out = values.locals_message(worker.interpreter.namespace, keys, max_value, max_total, self._deadline)
         finally:
             worker.memory.relax()
+        worker.left_out(wire.LOCALS, left_out)
         worker.say(wire.LOCALS, payload)
 
     def _leave_child(self, error: BaseException | None) -> None:

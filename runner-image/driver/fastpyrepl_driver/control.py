@@ -26,6 +26,7 @@ FORK = 0x06  # make a worker of the socket that comes along
 READY = 0x11
 DONE = 0x12  # REPORT
 CLEARED = 0x13  # no interrupt of an earlier execution is pending: interrupts count for this one from now on
+LEFT_OUT = 0x14  # COUNT: so many bytes of DISPLAYs, or of the RESULT, ERROR, LOCALS or an INPUT_REQUEST, are not sent
 
 MORE = 0x7F
 HAS_INPUT, NO_INPUT = b"+", b"-"
@@ -34,9 +35,9 @@ MAX_PACKET = 64 << 10  # bytes
 FIRST = struct.Struct(">BII")  # kind, number, size of the whole message
 ROOM = MAX_PACKET - FIRST.size  # bytes of a message that its first packet carries
 
-# How a cell ended, as the worker says: raised, duration, CPU time, peak of memory, and bytes left out of the locals, the displays
-# and the result. The supervisor decides on every other outcome.
-REPORT = struct.Struct(">BddQQQQ")
+# How a cell ended, as the worker says: raised, duration, CPU time, peak of memory. The supervisor decides on every other outcome.
+REPORT = struct.Struct(">BddQ")
+COUNT = struct.Struct(">BQ")  # kind, bytes
 MEMORY = struct.Struct(">Q")
 
 SCM_CREDENTIALS = 2

@@ -25,7 +25,6 @@ class Display:
         self._most = 0  # bytes of one value
         self._left = 0  # bytes of all that follow
         self._deadline = 0.0
-        self.left_out = {wire.DISPLAY: 0, wire.RESULT: 0}  # bytes
 
     def install(self) -> None:
         """Makes display a builtin: cells use it without an import."""
@@ -36,7 +35,6 @@ class Display:
         """Begins a cell."""
         figures.formats = formats
         self._most, self._left, self._deadline = min(limit, wire.MAX_MESSAGE), limit, deadline
-        self.left_out = dict.fromkeys(self.left_out, 0)
 
     def display(self, *objects: object, metadata: object = None, raw: bool = False, **_: object) -> None:
         """Show objects in every form they have (_repr_html_, _repr_png_, ...). raw=True takes dicts of MIME type to data."""
@@ -63,7 +61,7 @@ class Display:
 
     def _show(self, kind: int, bundle: Bundle) -> None:
         payload = bundle.payload(min(self._left, wire.MAX_MESSAGE))
-        self.left_out[kind] += bundle.left_out
+        self._worker.left_out(kind, bundle.left_out)
         if bundle.empty():
             return
         self._left -= len(payload)

@@ -13,8 +13,9 @@ MAX_BYTES = 1 << 40
 MAX_ERROR = 2 << 20  # bytes of ERROR, above what tracebacks' bounds allow
 LOCALS_SLACK = 512 << 10  # bytes of LOCALS beyond the cap on its values
 
-# What DONE calls the bytes left out of a capped message.
-_TRUNCATED = {wire.DISPLAY: "display", wire.RESULT: "result"}
+# What DONE calls the bytes left out of a message.
+_PARTS = {wire.DISPLAY: "display", wire.RESULT: "result", wire.ERROR: "exception", wire.LOCALS: "locals", wire.INPUT_REQUEST: "input_request"}
+_CAPPED = (wire.DISPLAY, wire.RESULT)
 
 
 class Invalid(Exception):
@@ -111,10 +112,10 @@ class Execution:
                 raise Violation("a second result, error or locals, or locals that were not asked for")
             self._once.remove(kind)
         self._relay, self._relay_number, self._relay_left, self._relay_dropped = kind, number, size, False
-        if kind in _TRUNCATED:
+        if kind in _CAPPED:
             if size > self._display_left:
                 self._relay_dropped = True
-                self.cut(_TRUNCATED[kind], size)
+                self.cut(_PARTS[kind], size)
             else:
                 self._display_left -= size
 
@@ -141,8 +142,14 @@ class Execution:
 
     def cut(self, part: str, size: int) -> None:
         """Counts what was left out."""
-        if size:
-            self.truncated[part] = self.truncated.get(part, 0) + size
+        self.truncated[part] = min(MAX_BYTES, self.truncated.get(part, 0) + size)
+
+    def left_out(self, body: bytes) -> None:
+        """Counts what the worker says it left out. Raises Violation."""
+        kind, size = control.COUNT.unpack(body)
+        if kind not in _PARTS or not size:
+            raise Violation(f"{size} bytes left out of message {kind}")
+        self.cut(_PARTS[kind], size)
 
     def interrupt(self, reason: str, now: float) -> bool:
         """Notes that it is being interrupted. Returns False when it was already."""
@@ -171,10 +178,7 @@ class Execution:
         duration = cpu_time = -1.0
         peak = 0
         if report:
-            _, duration, cpu_time, peak, *left_out = control.REPORT.unpack(report)
-            if any(left_out):
-                for part, size in zip(("locals", "display", "result"), left_out):
-                    self.cut(part, min(size, MAX_BYTES))
+            _, duration, cpu_time, peak = control.REPORT.unpack(report)
         # On every cell's way; json.dumps of the whole takes four times as long.
         return (
             f'{{"outcome":"{outcome}","state_kept":{"true" if state_kept else "false"},"execution_count":{self.count}'

@@ -8,17 +8,17 @@ __builtins__ = BUILTINS
 
 import binascii
 import sys
-from itertools import islice
 
 from .limits import within
-from .text import to_json, wellformed
-from .values import Inexact, beyond, encode, represent
+from .text import shorten, size, to_json, wellformed
+from .values import MEASURE_SECONDS, Inexact, TooLarge, encode, represent
 
 MAX_PLAIN = 1 << 20  # characters of text/plain
 MAX_FORM_SECONDS = 5.0
 MAX_FORMS = 64  # of one value
+MAX_MEASURED = 32 << 20  # bytes of JSON that is encoded only to count what is left out
 TABLE = "application/vnd.fastpyrepl.table+json"
-MAX_ROWS, MAX_COLUMNS, MAX_CELL = 200, 50, 1 << 10  # bytes
+MAX_ROWS, MAX_COLUMNS, MAX_CELL = 200, 50, 1 << 10  # characters
 
 _METHODS = {
     "_repr_html_": "text/html",
@@ -53,20 +53,31 @@ class Bundle:
 
     def add(self, mime: str, value: object, metadata: object = None) -> None:
         """Adds a form: text, bytes or what JSON can say. What is none of these is left out."""
+        encoded = self._encode(value)
+        if encoded is None:
+            return
+        mime = wellformed(mime)
+        self._data[mime] = encoded
+        if metadata is not None and (encoded := self._encode(metadata)) is not None:
+            self._metadata[mime] = encoded
+
+    def leave_out(self, value: object) -> None:
+        """Counts a form that is one too many."""
+        self.left_out += len(self._encode(value) or b"")
+
+    def _encode(self, value: object) -> bytes | None:
+        """Returns what was encoded, None for what JSON cannot say; counts what is too large."""
         if _is(value, bytes, bytearray, memoryview):
             value = binascii.b2a_base64(value, newline=False).decode("ascii")
         elif _is(value, str):
             value = wellformed(str.__str__(value))
         try:
-            self._data[wellformed(mime)] = encode(value, self._limit)
+            return encode(value, self._limit)
+        except TooLarge:
+            self.left_out += measure(value, self._limit)
         except Inexact:
-            self.left_out += len(value) if type(value) is str else 0
-            return
-        if metadata is not None:
-            try:
-                self._metadata[mime] = encode(metadata, self._limit)
-            except Inexact:
-                pass
+            pass
+        return None
 
     def payload(self, room: int) -> bytes:
         """Returns the payload of DISPLAY or RESULT; it leaves out the largest forms until the rest fits."""
@@ -75,11 +86,22 @@ class Bundle:
             if len(payload) <= room or not self._data:
                 return payload
             largest = max(self._data, key=lambda mime: len(self._data[mime]))
-            self.left_out += len(self._data.pop(largest))
-            self._metadata.pop(largest, None)
+            self.left_out += len(self._data.pop(largest)) + len(self._metadata.pop(largest, b""))
 
     def empty(self) -> bool:
         return not self._data
+
+
+def measure(value: object, least: int) -> int:
+    """Returns how many bytes a form takes that takes more than least; no more than are worth encoding."""
+    if type(value) is str:
+        return size(value)
+    try:
+        return len(encode(value, MAX_MEASURED))
+    except TooLarge:
+        return MAX_MEASURED
+    except Inexact:
+        return least
 
 
 def _object(encoded: dict[str, bytes]) -> bytes:
@@ -100,9 +122,10 @@ def of(value: object, limit: int, deadline: float) -> Bundle:
                 form, metadata = form if type(form) is tuple and len(form) == 2 else (form, None)
                 bundle.add(mime, form, metadata)
         _add_special(bundle, value, until)
-    plain = represent(value, min(MAX_PLAIN, limit // 2), max(until - time.monotonic(), 0.1))
+    now = time.monotonic()
+    plain, left_out = represent(value, min(MAX_PLAIN, limit // 2), max(until - now, 0.1), now + MEASURE_SECONDS)
     bundle.add("text/plain", plain)
-    bundle.left_out += beyond(value, plain)
+    bundle.left_out += left_out
     return bundle
 
 
@@ -116,9 +139,13 @@ def raw(data: object, metadata: object, limit: int) -> Bundle:
 def _add_all(bundle: Bundle, data: object, metadata: object) -> None:
     if not _is(data, dict):
         return
-    for mime, form in islice(list(dict.items(data)), MAX_FORMS):
-        if type(mime) is str and form is not None:
+    for n, (mime, form) in enumerate(list(dict.items(data))):
+        if type(mime) is not str or form is None:
+            continue
+        if n < MAX_FORMS:
             bundle.add(mime, form, dict.get(metadata, mime) if _is(metadata, dict) else None)
+        else:
+            bundle.leave_out(form)
 
 
 def _call(value: object, method: str, until: float) -> object:
@@ -146,49 +173,49 @@ def _add_special(bundle: Bundle, value: object, until: float) -> None:
     for prefix, make in (("pandas.", _table), ("matplotlib.", _figure)):
         if module.startswith(prefix):
             try:
-                forms = within(until - time.monotonic(), make, value)
+                forms, left_out = within(until - time.monotonic(), make, value)
             except KeyboardInterrupt:
                 raise
             except BaseException:
                 continue
+            bundle.left_out += left_out
             for mime, form in forms:
                 bundle.add(mime, form)
 
 
-def _table(value: object) -> list[tuple[str, object]]:
-    """Returns the first rows of a DataFrame."""
+def _table(value: object) -> tuple[list[tuple[str, object]], int]:
+    """Returns the first rows of a DataFrame, and how many bytes of their cells are left out."""
     pandas = sys.modules["pandas"]
     if not isinstance(value, pandas.DataFrame):
-        return []
+        return [], 0
     part = value.iloc[:MAX_ROWS, :MAX_COLUMNS]
+    cut: list[int] = []
     return [(TABLE, {
         "columns": [str(column) for column in part.columns],
-        "rows": [[_table_cell(item) for item in row] for row in part.astype(object).itertuples(index=False, name=None)],
+        "rows": [[_table_cell(item, cut) for item in row] for row in part.astype(object).itertuples(index=False, name=None)],
         "total_rows": len(value),
         "total_columns": len(value.columns),
-    })]
+    })], sum(cut)
 
 
-def _table_cell(value: object) -> object:
+def _table_cell(value: object, cut: list[int]) -> object:
     if type(value) in (str, int, float, bool, type(None)):
         try:
             encode(value, MAX_CELL)
             return value
         except Inexact:
             pass
-    missing = sys.modules["pandas"].isna(value)
-    return None if missing is True else represent_text(value)
+    if sys.modules["pandas"].isna(value) is True:
+        return None
+    text, left_out = shorten(str(value), MAX_CELL)
+    cut.append(left_out)
+    return text
 
 
-def represent_text(value: object) -> str:
-    """Returns str(value), bounded."""
-    return wellformed(str(value)[:MAX_CELL])
-
-
-def _figure(value: object) -> list[tuple[str, object]]:
+def _figure(value: object) -> tuple[list[tuple[str, object]], int]:
     figure = sys.modules.get("matplotlib.figure")
     if figure is None or not isinstance(value, figure.Figure):
-        return []
+        return [], 0
     from . import figures
 
-    return figures.forms(value)
+    return figures.forms(value), 0

@@ -346,6 +346,8 @@ class Supervisor:
             elif kind == control.DONE and size == len(body) == control.REPORT.size and not running.relaying():
                 if number == running.number:
                     self._cell_ended(running, body)
+            elif kind == control.LEFT_OUT and size == len(body) == control.COUNT.size:
+                running.left_out(body)
             elif kind == control.CLEARED:
                 running.stale = False
                 if running.reason:

@@ -7,6 +7,12 @@ from .private import BUILTINS  # first: see there
 __builtins__ = BUILTINS
 
 import json
+from collections.abc import Iterator
+
+MAX_NAME = 200  # characters of a type's name
+
+_MARK = "..."
+_SLICE = 64 << 10
 
 
 def _no_json(value: object) -> None:
@@ -29,19 +35,43 @@ def to_json(value: object) -> bytes:
     return "".join(_chunks(value, 0)).encode()
 
 
-def shorten(text: str, limit: int, end: str = "...") -> str:
-    """Returns text, or its beginning."""
-    return text if len(text) <= limit else text[: limit - len(end)] + end
+def size(text: str) -> int:
+    """Returns the bytes of UTF-8 that wellformed(text) takes."""
+    if str.isascii(text):
+        return str.__len__(text)
+    return sum(len(part.encode("utf-8", "backslashreplace")) for part in slices(text))
 
 
-def shorten_middle(text: str, limit: int) -> str:
-    """Returns text, or its first 3/4 and its end."""
-    if len(text) <= limit:
-        return text
+def slices(value: str | bytes) -> Iterator[str | bytes]:
+    """Returns parts of a long value, none of which is large."""
+    return (value[start : start + _SLICE] for start in range(0, len(value), _SLICE))
+
+
+def shorten(text: str, limit: int) -> tuple[str, int]:
+    """Returns text, or its beginning, wellformed and of at most limit characters, and how many bytes are left out."""
+    shown = wellformed(text[:limit])  # escapes may make it longer
+    if len(text) <= limit and len(shown) <= limit:
+        return shown, 0
+    shown = shown[: max(0, limit - len(_MARK))]
+    return shown + _MARK, size(text) - size(shown)
+
+
+def shorten_middle(text: str, limit: int) -> tuple[str, int]:
+    """Returns text, or its first 3/4 and its end, wellformed and of about limit characters, and how many bytes are left out."""
+    shown = wellformed(text[:limit])
+    if len(text) <= limit and len(shown) <= limit:
+        return shown, 0
     end = limit // 4
-    return f"{text[: limit - end]}\n... {len(text) - limit} characters left out ...\n{text[-end:]}"
+    head, tail = shown[: limit - end], wellformed(text[-end:])[-end:]
+    left_out = size(text) - size(head) - size(tail)
+    return f"{head}\n[... {left_out} bytes left out ...]\n{tail}", left_out
+
+
+def name_of_type(value: object) -> tuple[str, int]:
+    """Returns the name of a value's type, also when its class lies about it, and how many bytes of it are left out."""
+    return shorten(type.__dict__["__name__"].__get__(type(value)), MAX_NAME)
 
 
 def type_name(value: object) -> str:
-    """Returns the name of a value's type, also when its class lies about it."""
-    return wellformed(shorten(type.__dict__["__name__"].__get__(type(value)), 200))
+    """Returns the name of a value's type, or its beginning."""
+    return name_of_type(value)[0]

@@ -8,7 +8,7 @@ __builtins__ = BUILTINS
 
 import os
 
-from .text import shorten, shorten_middle, type_name, wellformed
+from .text import shorten, shorten_middle, type_name
 
 MAX_TRACEBACK = 256 << 10  # characters
 MAX_MESSAGE = 64 << 10
@@ -18,27 +18,28 @@ _DRIVER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _ASYNCIO = os.path.join(os.path.dirname(os.__file__), "asyncio") + os.sep
 
 
-def message(error: BaseException) -> str:
-    """Returns str(error), whatever it does."""
+def message(error: BaseException) -> tuple[str, int]:
+    """Returns str(error), whatever it does, and how many bytes of it are left out."""
     try:
-        return shorten(wellformed(shorten(str(error), MAX_MESSAGE)), MAX_MESSAGE)  # escapes made it longer
+        return shorten(str.__str__(str(error)), MAX_MESSAGE)
     except BaseException as failure:
-        return f"<str() of the exception raised {type_name(failure)}>"
+        return f"<str() of the exception raised {type_name(failure)}>", 0
 
 
-def render(error: BaseException, awaited: bool = False) -> str:
-    """Returns the traceback as text. Of code that was awaited, the event loop's frames are left out as well."""
+def render(error: BaseException, awaited: bool = False) -> tuple[str, int]:
+    """Returns the traceback as text, and how many bytes of it are left out. Of code that was awaited, the event loop's frames do not count."""
     import traceback  # loaded while the worker is idle
 
     try:
         report = traceback.TracebackException(type(error), error, error.__traceback__, limit=-MAX_FRAMES, compact=True)
         _clean(report, awaited)
-        return shorten_middle(wellformed(shorten_middle("".join(report.format()), MAX_TRACEBACK)), MAX_TRACEBACK)
+        return shorten_middle("".join(report.format()), MAX_TRACEBACK)
     except KeyboardInterrupt:
         raise
     except BaseException as failure:
-        return (f"{type_name(error)}: {message(error)}\n"
-                f"(its traceback cannot be shown: formatting it raised {type_name(failure)})\n")
+        text, left_out = message(error)
+        return (f"{type_name(error)}: {text}\n"
+                f"(its traceback cannot be shown: formatting it raised {type_name(failure)})\n"), left_out
 
 
 def _clean(report: object, awaited: bool) -> None:

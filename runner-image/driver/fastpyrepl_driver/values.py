@@ -10,15 +10,18 @@ import sys
 from itertools import islice
 
 from .limits import Expired, within
-from .text import shorten, to_json, type_name, wellformed
+from .text import shorten, size, slices, to_json, type_name, wellformed
 
 MAX_DEPTH = 100
 MAX_REPR = 4 << 10  # characters
 MAX_REPR_DEPTH = 20
 MAX_REPR_SECONDS = 1.0
+MEASURE_SECONDS = 0.5  # for counting what is left out of all the reprs of a message
+MAX_MEASURE_DEPTH = 100
 MAX_TOTAL = 15 << 20  # bytes of all variables together: they are one message
 
 _SCALARS = frozenset((int, str, float, bool, type(None)))
+_CHUNK, _CHUNK_TEXT = 1024, 256 << 10  # items, and characters of the strings among them, whose repr is made at once
 _BRACKETS = {list: "[]", tuple: "()", set: "{}", frozenset: "{}", dict: "{}"}
 
 
@@ -26,7 +29,11 @@ _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 
 class Inexact(Exception):
-    """JSON cannot say this value exactly, or not within its bounds."""
+    """JSON cannot say this value exactly."""
+
+
+class TooLarge(Inexact):
+    """Or not within its bounds."""
 
 
 def encode(value: object, limit: int) -> bytes:
@@ -37,7 +44,7 @@ def encode(value: object, limit: int) -> bytes:
     except (ValueError, TypeError, RecursionError, MemoryError):  # NaN, lone surrogates, ints of more than 4300 digits
         raise Inexact from None
     if len(encoded) > limit:
-        raise Inexact
+        raise TooLarge
     return encoded
 
 
@@ -82,7 +89,7 @@ class _Plain:
     def _spend(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
-            raise Inexact
+            raise TooLarge
 
 
 def _key(key: object) -> str:
@@ -101,86 +108,155 @@ def _numpy_item(value: object, kind: type) -> object:
     raise Inexact
 
 
-def represent(value: object, limit: int = MAX_REPR, seconds: float = MAX_REPR_SECONDS) -> str:
-    """Returns repr(value), or its beginning, or a placeholder when it raises or does not end."""
+def represent(value: object, limit: int, seconds: float, measure_until: float) -> tuple[str, int]:
+    """Returns repr(value), or its beginning, or a placeholder when it raises or does not end; and how many bytes are left out.
+
+    What is left out is made piece by piece and counted, as far as that goes without an exception, and until measure_until.
+    """
+    made = _Repr(limit, measure_until)
     try:
-        return wellformed(within(seconds, bounded_repr, value, limit))
+        within(seconds, made.add, value, 0)
     except KeyboardInterrupt:
         raise
-    except Expired:
-        return f"<unrepresentable {type_name(value)}: its repr took longer than {seconds:.3g} s>"
     except BaseException as error:
-        return f"<unrepresentable {type_name(value)}: {type_name(error)}{_reason(error)}>"
+        if made.full():
+            return made.text()
+        if type(error) is Expired:
+            return f"<unrepresentable {type_name(value)}: its repr took longer than {seconds:.3g} s>", 0
+        return f"<unrepresentable {type_name(value)}: {type_name(error)}{_reason(error)}>", 0
+    return made.text()
 
 
 def _reason(error: BaseException) -> str:
     try:
-        text = shorten(str(error), 200)
+        text = shorten(str(error), 200)[0]
     except BaseException:
         return ""
-    return ": " + wellformed(text) if text else ""
+    return ": " + text if text else ""
 
 
-def bounded_repr(value: object, limit: int) -> str:
-    """Returns repr(value), or its beginning, without making all of a large container's first."""
-    pieces: list[str] = []
-    _Repr(limit, pieces).add(value, 0)
-    return shorten("".join(pieces), limit)
-
-
-class _Full(Exception):
-    pass
+class _Late(Exception):
+    """There is no time left to count what is left out."""
 
 
 class _Repr:
-    """Writes the repr of builtin containers piece by piece, until the limit is passed."""
+    """Writes the repr of builtin containers piece by piece: keeps what comes before the limit, and counts what comes after it."""
 
-    def __init__(self, limit: int, pieces: list[str]) -> None:
-        self._left = limit + 1  # one more, so that shorten knows
-        self._pieces = pieces
+    def __init__(self, limit: int, measure_until: float) -> None:
+        self._limit = limit
+        self._room = limit + 1  # characters; one more, so that shorten knows
+        self._pieces: list[str] = []
+        self._left_out = 0  # bytes
+        self._measure_until = measure_until
+        self._hidden = 0  # levels too deep to be shown that it is in
         self._open: set[int] = set()
+
+    def full(self) -> bool:
+        """Tells whether all that will be shown has been written."""
+        return self._room == 0
+
+    def text(self) -> tuple[str, int]:
+        """Returns what is shown, and how many bytes of the rest were counted."""
+        shown, more = shorten("".join(self._pieces), self._limit)
+        return shown, self._left_out + more
 
     def add(self, value: object, depth: int) -> None:
         try:
             self._add(value, depth)
-        except _Full:
+        except _Late:
             pass
 
     def _put(self, text: str) -> None:
-        self._pieces.append(str.__getitem__(text, slice(0, self._left)))
-        self._left -= str.__len__(text)
-        if self._left <= 0:
-            raise _Full
+        text = str.__str__(text)  # a subclass has methods of its own
+        if self._room and not self._hidden:
+            piece, text = text[: self._room], text[self._room :]
+            self._pieces.append(piece)
+            self._room -= len(piece)
+        if text:
+            self._left_out += size(text)
+            if time.monotonic() > self._measure_until:
+                raise _Late
 
     def _add(self, value: object, depth: int) -> None:
         kind = type(value)
-        if kind in (str, bytes, bytearray):
-            self._put(repr(value if len(value) <= self._left else value[: self._left]))
+        if kind in (str, bytes, bytearray) and len(value) > _CHUNK:
+            self._long(value, kind)
         elif kind not in _BRACKETS or not value:
-            self._put(repr(value))
-        elif id(value) in self._open or depth > MAX_REPR_DEPTH:
+            if not self._hidden or kind in _SCALARS or kind in _BRACKETS:
+                self._put(repr(value))
+        elif id(value) in self._open:
             self._put("...".join(_BRACKETS[kind]))
         else:
             self._open.add(id(value))
             self._container(value, kind, depth)
             self._open.discard(id(value))
 
+    def _long(self, value: str | bytes | bytearray, kind: type) -> None:
+        """Writes a long string in slices, whose quotes and escapes are those of the whole."""
+        single, double = ("'", '"') if kind is str else (b"'", b'"')
+        quotes = '"' if single in value and double not in value else "'"
+        both = single + double if single in value and double in value else single[:0]
+        before = "" if kind is str else "b"
+        skip = len(repr(both)) - 1
+        self._put(f"{'bytearray(' if kind is bytearray else ''}{before}{quotes}")
+        for part in slices(value):
+            self._put(repr(both + part)[skip:-1])
+        self._put(quotes + (")" if kind is bytearray else ""))
+
     def _container(self, value: object, kind: type, depth: int) -> None:
         opening, closing = _BRACKETS[kind]
         if kind is frozenset:
             opening, closing = "frozenset({", "})"
         self._put(opening)
-        for index, item in enumerate(islice(value.items() if kind is dict else value, self._left)):
-            if index:
-                self._put(", ")
-            if kind is dict:
-                self._add(item[0], depth + 1)
-                self._put(": ")
-                item = item[1]
-            self._add(item, depth + 1)
+        if depth <= MAX_REPR_DEPTH:
+            self._items(value, kind, depth)
+        else:
+            self._hide(value, kind, depth)
+        self._put(closing)
+
+    def _hide(self, value: object, kind: type, depth: int) -> None:
+        """Counts items that are too deep to be shown, as far as that calls no code of the user."""
+        if not self._hidden:
+            self._put("...")
+        self._hidden += 1
+        try:
+            if depth <= MAX_MEASURE_DEPTH:
+                self._items(value, kind, depth)
+        except (_Late, RecursionError, ValueError):
+            pass
+        finally:
+            self._hidden -= 1
+
+    def _items(self, value: object, kind: type, depth: int) -> None:
+        items = iter(value.items() if kind is dict else value)
+        separator = ""
+        while chunk := list(islice(items, _CHUNK)):
+            if (text := _at_once(chunk, kind)) is not None:
+                self._put(separator + text)
+                separator = ", "
+                continue
+            for item in chunk:
+                self._put(separator)
+                separator = ", "
+                if kind is dict:
+                    self._add(item[0], depth + 1)
+                    self._put(": ")
+                    item = item[1]
+                self._add(item, depth + 1)
         if kind is tuple and len(value) == 1:
             self._put(",")
-        self._put(closing)
+
+
+def _at_once(chunk: list[object], kind: type) -> str | None:
+    """Returns the repr of items whose types call no code of the user, and that are not large; else None."""
+    parts = [part for item in chunk for part in item] if kind is dict else chunk
+    kinds = set(map(type, parts))
+    if not kinds <= _SCALARS or str in kinds and sum(len(part) for part in parts if type(part) is str) > _CHUNK_TEXT:
+        return None
+    try:
+        return repr(dict(chunk) if kind is dict else chunk)[1:-1]
+    except ValueError:  # an int of more than 4300 digits, which may come after the limit
+        return None
 
 
 def locals_message(namespace: dict[str, object], keys: list[str] | None, max_value: int, max_total: int, deadline: float) -> tuple[bytes, int]:
@@ -188,6 +264,7 @@ def locals_message(namespace: dict[str, object], keys: list[str] | None, max_val
 
     A value that cannot be shown spoils none of the others.
     """
+    measure_until = time.monotonic() + MEASURE_SECONDS
     if keys is None:
         keys = [name for name, value in list(namespace.items()) if _is_variable(name, value)]
     else:
@@ -204,9 +281,9 @@ def locals_message(namespace: dict[str, object], keys: list[str] | None, max_val
         except Inexact:
             exact = False
             seconds = min(MAX_REPR_SECONDS, max(0.0, deadline - time.monotonic()) / 4)
-            text = represent(value, min(MAX_REPR, max_value), seconds)
+            text, more = represent(value, min(MAX_REPR, max_value), seconds, measure_until)
             encoded = to_json(text)
-            left_out += beyond(value, text)
+            left_out += more
         shown = wellformed(name)
         key = to_json(shown)
         cost = len(key) + len(encoded) + 2 if exact else 2 * len(key) + len(encoded) + 3
@@ -221,11 +298,6 @@ def locals_message(namespace: dict[str, object], keys: list[str] | None, max_val
             inexact.append(shown)
     tail = to_json({"inexact": inexact, "omitted": omitted})
     return b'{"values":{' + b",".join(parts) + b"}," + tail[1:], left_out
-
-
-def beyond(value: object, text: str) -> int:
-    """Returns how many bytes of a long string a bounded repr leaves out; of other values nobody knows without the whole repr."""
-    return max(0, len(value) - len(text)) if type(value) in (str, bytes) else 0
 
 
 def _is_variable(name: object, value: object) -> bool:

@@ -24,7 +24,7 @@ from .hooks import AfterImport
 from .interpreter import Interpreter
 from .limits import Memory
 from .streams import Input, Output
-from .text import shorten, to_json, wellformed
+from .text import shorten, to_json
 
 OOM_SCORE = 1000  # the kernel takes workers first
 MAX_FAILED = 100  # steps in a row, after which nothing will work any more: user code took the interpreter apart
@@ -147,12 +147,19 @@ class Worker:
         else:
             self.channel.send(kind, body, number)
 
-    def ask(self, body: bytes) -> str | None:
+    def left_out(self, kind: int, size: int) -> None:
+        """Tells that so many bytes of a message of this kind were left out."""
+        if size:
+            self.say(control.LEFT_OUT, control.COUNT.pack(kind, size))
+
+    def _ask(self, prompt: str, hidden: bool) -> str | None:
         """Asks for a line of input."""
         if not self._may_wait():
             raise EOFError("input() works in the main thread only")
+        text, left_out = shorten(prompt, MAX_PROMPT)
+        self.left_out(wire.INPUT_REQUEST, left_out)
         number = self.channel.number()
-        self.channel.send(wire.INPUT_REQUEST, body, number)
+        self.channel.send(wire.INPUT_REQUEST, to_json({"prompt": text, "password": hidden}), number)
         answer = self._answer(control.INPUT, number).body
         return answer[1:].decode("utf-8", "surrogateescape") if answer[:1] == control.HAS_INPUT else None
 
@@ -170,9 +177,6 @@ class Worker:
             if message.kind == kind and message.number == number:
                 return message
             self.between(message)
-
-    def _ask(self, prompt: str, hidden: bool) -> str | None:
-        return self.ask(to_json({"prompt": shorten(wellformed(prompt), MAX_PROMPT), "password": hidden}))
 
     def _note_interrupt(self, *_: object) -> None:
         self._interrupted = True

@@ -67,10 +67,28 @@ class Results(DriverTest):
         self.assertEqual(["text/plain"], list(reply.result["data"]))
         self.assertEqual(100_000, reply.done["truncated"]["result"] // 1000 * 1000)
 
-    def test_a_large_result_is_cut(self):
-        reply = self.run_cell("list(range(10**7))", max_display=10_000)
-        self.assertTrue(reply.result["data"]["text/plain"].startswith("[0, 1, 2,"))
-        self.assertTrue(reply.result["data"]["text/plain"].endswith("..."))
+    def test_a_large_result_is_cut_and_counted(self):
+        reply = self.run_cell("list(range(10**6))", max_display=10_000)
+        shown = reply.result["data"]["text/plain"]
+        self.assertTrue(shown.startswith("[0, 1, 2,"))
+        self.assertTrue(shown.endswith("..."))
+        self.assertEqual({"result": len(repr(list(range(10**6)))) - len(shown[:-3])}, reply.done["truncated"])
+
+    def test_forms_that_are_left_out_are_counted(self):
+        for code, part, size in (("display({'x/y': {'k': 'v' * 20_000}}, raw=True)", "display", len('{"k":""}') + 20_000),
+                                 ("display({'x/y': b'b' * 30_000}, raw=True)", "display", 40_000),
+                                 ("display({'x/y': 'é' * 20_000}, raw=True)", "display", 40_000),
+                                 ("display({f'x/{n}': n for n in range(10, 110)}, raw=True)", "display", 82),
+                                 ("display({'x/y': list(range(10**7))}, raw=True)", "display", 32 << 20),
+                                 ("class Json:\n    def _repr_json_(self): return [0] * 20_000, {'m': 'm' * 20_000}\n    def __repr__(self): return 'r'\nJson()", "result", 40_001)):
+            with self.subTest(code):
+                reply = self.run_cell(code, max_display=10_000)
+                self.assertEqual(("ok", {part: size}), (reply.done["outcome"], reply.done["truncated"]))
+
+    def test_what_was_left_out_before_a_worker_died_is_counted(self):
+        reply = self.run_cell("import os\ndisplay('x' * 20_000)\nos._exit(1)", max_display=10_000)
+        self.assertEqual("crashed", reply.done["outcome"])
+        self.assertEqual({"display": 20_002 - len(reply.displays[0]["data"]["text/plain"][:-3])}, reply.done["truncated"])
 
     def test_hostile_reprs_have_a_placeholder(self):
         self.assertEqual("<unrepresentable Bad: ZeroDivisionError: division by zero>", self.plain("class Bad:\n    def __repr__(self): 1/0\nBad()"))
@@ -180,6 +198,24 @@ class Tracebacks(DriverTest):
                 self.assert_alive()
 
 
+    def test_what_is_cut_of_an_exception_is_counted(self):
+        for code, whole in (("raise ValueError('x' * 100_000)", "x" * 100_000), ("raise ValueError('é' * 100_000)", "é" * 100_000),
+                            ("raise ValueError('\\ud800' * 20_000)", "\\ud800" * 20_000), ("raise ValueError('x' * 10**6)", "x" * 10**6)):
+            with self.subTest(code):
+                reply = self.run_cell(code)
+                self.assertTrue(whole.startswith(reply.error["message"][:-3]))
+                left_out = len(whole.encode()) - len(reply.error["message"][:-3].encode())
+                traceback = "\n".join(reply.error["traceback"])
+                if mark := re.search(r"\n\[\.\.\. (\d+) bytes left out \.\.\.\]\n", traceback):
+                    head = f'Traceback (most recent call last):\n  File "Cell [{reply.done["execution_count"]}]", line 1, in <module>\n    {code}\nValueError: '
+                    self.assertTrue(traceback.startswith(head))
+                    self.assertEqual(len(head) + len(whole.encode()) + 1, len(traceback.encode()) + 1 - len(mark[0]) + int(mark[1]))
+                    left_out += int(mark[1])
+                self.assertEqual({"exception": left_out}, reply.done["truncated"])
+        reply = self.run_cell("raise type('E' * 300, (Exception,), {})")
+        self.assertEqual(({"exception": 300 - 197}, "E" * 197 + "..."), (reply.done["truncated"], reply.error["type"]))
+
+
 class Locals(DriverTest):
     def test_they_are_told_with_the_result_and_after_an_error(self):
         reply = self.run_cell("import math\na, b = 1, {1}\ndef f(): pass\n_p = 2", locals=ALL_LOCALS)
@@ -193,6 +229,12 @@ class Locals(DriverTest):
     def test_what_is_left_out_is_counted(self):
         reply = self.run_cell("a, b = 'x' * 1000, 'y' * 1000", locals={"keys": None, "max_value": 2000, "max_total": 1500})
         self.assertEqual((["a"], 1, 1002), (list(reply.locals["values"]), reply.locals["omitted"], reply.done["truncated"]["locals"]))
+
+    def test_what_a_repr_is_cut_by_is_counted(self):
+        reply = self.run_cell("a = list(range(10**6))", locals={"keys": None, "max_value": 2000, "max_total": 100_000})
+        shown = reply.locals["values"]["a"]
+        self.assertEqual((["a"], 2000), (reply.locals["inexact"], len(shown)))
+        self.assertEqual({"locals": len(repr(list(range(10**6)))) - len(shown[:-3])}, reply.done["truncated"])
 
     def test_a_repr_that_does_not_end_costs_a_second(self):
         reply = self.run_cell("class Endless:\n    def __repr__(self):\n        while True: pass\na, b, c = 1, Endless(), 2", locals=ALL_LOCALS)

@@ -32,6 +32,9 @@ class Libraries(DriverTest):
         self.assertEqual({"columns": ["n", "s", "d"], "rows": [[1.0, "a", "2020-01-01"], [2.0, "b", "2020-01-02"], [None, None, "2020-01-03"]],
                           "total_rows": 3, "total_columns": 3}, data["application/vnd.fastpyrepl.table+json"])
         table = self.run_cell("pd.DataFrame([[n] * 100 for n in range(10_000)])").result["data"]["application/vnd.fastpyrepl.table+json"]
+        reply = self.run_cell("pd.DataFrame({'s': ['x' * 2000]})")
+        self.assertEqual("x" * 1021 + "...", reply.result["data"]["application/vnd.fastpyrepl.table+json"]["rows"][0][0])
+        self.assertEqual({"result": 2000 - 1021}, reply.done["truncated"])
         self.assertEqual((200, 50, 10_000, 100), (len(table["rows"]), len(table["columns"]), table["total_rows"], table["total_columns"]))
 
     def test_sympy_is_latex(self):

@@ -340,7 +340,7 @@ class Endings(DriverTest):
     def test_an_error_that_the_worker_did_not_tell_is_told(self):
         reply = self.run_cell("import os, socket, struct, time\n"
                               "fd = next(fd for fd in map(int, os.listdir('/proc/self/fd')) if os.path.exists(f'/proc/self/fd/{fd}') and 'socket' in os.readlink(f'/proc/self/fd/{fd}'))\n"
-                              "report = struct.pack('>BddQQQQ', 1, 0, 0, 0, 0, 0, 0)\n"
+                              "report = struct.pack('>BddQ', 1, 0, 0, 0)\n"
                               "socket.socket(fileno=os.dup(fd)).send(struct.pack('>BII', 0x12, 1, len(report)) + report)")
         self.assertEqual(("error", "Exception"), (reply.done["outcome"], reply.error["type"]))
 
@@ -370,7 +370,7 @@ class Endings(DriverTest):
             "pid = ctypes.CDLL(None).fork()\n"  # the interpreter does not notice, and does not close the socket
             "if not pid:\n"
             "    forged = socket.socket(fileno=control[0])\n"
-            "    forged.send(bytes([0x12]) + bytes(8) + bytes(57))\n"
+            "    forged.send(bytes([0x12]) + bytes(8) + bytes(25))\n"
             "    os._exit(0)\n"
             "os.waitpid(pid, 0)\n"
             "print('the true end')")
@@ -379,13 +379,20 @@ class Endings(DriverTest):
 
     def test_forged_messages_of_the_worker_break_nothing(self):
         for data in ("b'\\xff'", "b''", "bytes([0x7f]) + b'x' * 1000", "bytes([0x84]) + bytes(4) + b'\\xff\\xff\\xff\\xff' + b'{}'", "bytes([0x11])",
-                     "bytes([0x88]) + bytes(4) + b'\\x00\\x00\\x00\\x05' + b'{}'", "bytes([0x12]) + bytes(8)", "bytes([0x84]) + bytes(8)"):
+                     "bytes([0x88]) + bytes(4) + b'\\x00\\x00\\x00\\x05' + b'{}'", "bytes([0x12]) + bytes(8)", "bytes([0x84]) + bytes(8)",
+                     "bytes([0x14]) + bytes(7) + b'\\x09' + b'\\x84' + bytes(8)", "bytes([0x14]) + bytes(7) + b'\\x09' + b'\\x89' + b'\\xff' * 8"):
             with self.subTest(data):
                 reply = self.run_cell("import os, socket\n"
                                       "fd = next(fd for fd in map(int, os.listdir('/proc/self/fd')) if os.path.exists(f'/proc/self/fd/{fd}') and 'socket' in os.readlink(f'/proc/self/fd/{fd}'))\n"
                                       f"s = socket.socket(fileno=os.dup(fd))\nfor _ in range(3): s.send({data})\n'fine'", timeout=5)
                 self.assertIn(reply.done["outcome"], ("ok", "crashed"))
                 self.assert_alive()
+
+    def test_a_forged_count_stays_a_count(self):
+        reply = self.run_cell("import os, socket\n"
+                              "fd = next(fd for fd in map(int, os.listdir('/proc/self/fd')) if os.path.exists(f'/proc/self/fd/{fd}') and 'socket' in os.readlink(f'/proc/self/fd/{fd}'))\n"
+                              "s = socket.socket(fileno=os.dup(fd))\nfor _ in range(3): s.send(bytes([0x14]) + bytes(7) + b'\\x09' + b'\\x87' + b'\\xff' * 8)")
+        self.assertEqual(("ok", {"locals": 1 << 40}), (reply.done["outcome"], reply.done["truncated"]))
 
     def test_a_result_may_be_forged_but_only_one(self):
         reply = self.run_cell("import os, socket\n"
@@ -485,6 +492,13 @@ class Input(DriverTest):
         reply = self.daemon.finish(running)
         self.assertEqual("('Ann', 'two é\\n', 'secret')", reply.result["data"]["text/plain"])
         self.assertEqual([("name? ", False), ("", False), ("Password: ", True)], [(one["prompt"], one["password"]) for one in asked])
+
+    def test_what_is_cut_of_a_prompt_is_counted(self):
+        running = self.daemon.start("input('é' * 10_000)", input=True)
+        prompt = json.loads(self.daemon.wait_for(wire.INPUT_REQUEST).payload)["prompt"]
+        self.assertEqual("é" * (8192 - 3) + "...", prompt)
+        self.daemon.send(wire.INPUT, {"text": ""}, running)
+        self.assertEqual({"input_request": 2 * (10_000 - 8189)}, self.daemon.finish(running).done["truncated"])
 
     def test_null_is_the_end_of_input(self):
         running = self.daemon.start("input()", input=True)

@@ -23,11 +23,6 @@ def unique(pairs: list) -> dict:
 
 
 class Exact(unittest.TestCase):
-    def test_what_is_cut_of_a_long_string_is_counted(self):
-        described = describe({"long": "x" * 50_000, "short": "y"})
-        self.assertEqual(["long"], described["inexact"])
-        self.assertEqual(50_000 - len(described["values"]["long"]), described["left_out"])
-
     def test_what_json_can_say(self):
         for value in (None, True, 0, -1, 2**64, 10**4299, 1.5, -0.0, 5e-324, "", "é😀\0\x1b", [], [1, [2, "x"]], {}, {"a": {"b": [None]}}, "x" * 9000):
             with self.subTest(str(value)[:30]):
@@ -153,6 +148,72 @@ class Inexact(unittest.TestCase):
                 raise ValueError
 
         self.assertIn("<unrepresentable Hidden: ValueError", self.assert_inexact(Hidden()))
+
+
+class LeftOut(unittest.TestCase):
+    def assert_counted(self, value: object) -> None:
+        whole = repr(value)
+        for limit in (1, 4, 50, 1000, 5000, 100_000):
+            shown, left_out = values.represent(value, limit, 60, time.monotonic() + 60)
+            with self.subTest(whole[:40], limit=limit):
+                self.assertLessEqual(len(shown), max(limit, 3))
+                if len(whole) <= limit:
+                    self.assertEqual((whole, 0), (shown, left_out))
+                else:
+                    self.assertTrue(shown.endswith("...") and whole.startswith(shown[:-3]), shown[-50:])
+                    self.assertEqual(len(whole.encode()), len(shown[:-3].encode()) + left_out)
+
+    def test_every_byte_that_a_repr_is_short_of_is_counted(self):
+        class Odd:
+            def __repr__(self):
+                return "é" * 3000
+
+        text = "".join(map(chr, range(0x20, 0x3000)))
+        for value in (list(range(5000)), tuple(range(3000)), (1,) * 1024 + (Odd(),), set(range(3000)), frozenset(map(str, range(2000))), {n: [n] for n in range(2000)},
+                      {str(n): n for n in range(3000)}, [[1, (2, {3: {4}})]] * 1000, ["x" * 3000] * 5, [1.5, None, True, 2j, range(3), len] * 500, [Odd()] * 10, Odd(),
+                      [[], (), set(), frozenset({1}), (1,), {}] * 300, "plain" * 30_000, "it's " * 30_000, 'a "word" ' * 30_000, "it's a \"word\" " * 30_000,
+                      "é😀\ud800\0\n" * 20_000, text * 20, b"it's \xff" * 30_000, b"'" * 70_000 + b'"' * 70_000, bytearray(b"a'\"" * 50_000), ["it's", 'a "word"'] * 2000):
+            self.assert_counted(value)
+
+    def test_what_is_too_deep_to_be_shown_is_counted(self):
+        deep: object = list(range(1000))
+        for _ in range(50):
+            deep = [deep]
+        shown, left_out = values.represent(deep, 5000, 60, time.monotonic() + 60)
+        self.assertEqual("[" * 22 + "..." + "]" * 22, shown)
+        self.assertEqual(len(repr(deep)) - 44, left_out)
+
+    def test_counting_ends_in_time_and_calls_for_no_placeholder(self):
+        class Raises:
+            def __repr__(self):
+                raise ValueError
+
+        class Endless:
+            def __repr__(self):
+                endless()
+
+        started = time.monotonic()
+        for last in (Raises(), Endless()):
+            shown, left_out = values.represent([*range(10_000), last], 100, 0.5, time.monotonic() + 60)
+            self.assertTrue(shown.startswith("[0, 1, 2"))
+            self.assertEqual(len(repr(list(range(10_000)))) - 1 - 97, left_out - len(", "))
+        shown, left_out = values.represent([[0] * 1000] * 10_000_000, 100, 60, time.monotonic() + 0.1)
+        self.assertLess(1_000_000, left_out)
+        self.assertLess(time.monotonic() - started, 5)
+
+    def test_the_variables_of_a_message_are_counted_together(self):
+        described = describe({"list": list(range(100_000)), "text": "é" * 50_000, "small": 1})
+        self.assertEqual(["list", "text"], described["inexact"])
+        whole = len(repr(list(range(100_000)))) + 100_002
+        shown = sum(len(described["values"][name][:-3].encode()) for name in ("list", "text"))
+        self.assertEqual(whole - shown, described["left_out"])
+
+    def test_ten_megabytes_are_counted_in_time(self):
+        value = list(range(1_500_000))
+        started = time.monotonic()
+        described = describe({"v": value})
+        self.assertLess(time.monotonic() - started, 5)
+        self.assertEqual(len(repr(value)) - (values.MAX_REPR - 3), described["left_out"])
 
 
 class Selection(unittest.TestCase):
