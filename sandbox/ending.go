@@ -19,6 +19,7 @@ func (e *Execution) finish(m wire.DoneMessage, stateLostAt int) error {
 		StateKept:      m.StateKept,
 		Duration:       time.Duration(m.Duration * float64(time.Second)),
 		Usage:          ExecutionUsage(m.Usage),
+		Truncated:      m.Truncated,
 	}
 	switch r.Outcome {
 	case OutcomeOK:
@@ -33,20 +34,6 @@ func (e *Execution) finish(m wire.DoneMessage, stateLostAt int) error {
 	default:
 		e.complete(&Result{Outcome: OutcomeCrashed, Error: "crashed: its container broke the protocol"})
 		return fmt.Errorf("outcome %q: %w", m.Outcome, wire.BadMessage)
-	}
-	for part, n := range m.Truncated {
-		if n > 0 && r.Truncated == nil {
-			r.Truncated = map[string]int64{}
-		}
-		if n > 0 && len(r.Truncated) < 8 {
-			r.Truncated[part] = n
-		}
-	}
-	if e.displaysCut > 0 {
-		if r.Truncated == nil {
-			r.Truncated = map[string]int64{}
-		}
-		r.Truncated["display"] += e.displaysCut
 	}
 	e.complete(r)
 	return nil
@@ -83,6 +70,7 @@ func (e *Execution) complete(r *Result) {
 	r.SessionID = e.session.key.ID
 	r.Stdout, r.Stderr = e.log.text(EventStdout), e.log.text(EventStderr)
 	r.InvalidUTF8 = e.invalidUTF8()
+	r.Truncated = e.leftOut(r.Truncated)
 	r.Exception, r.Result, r.Displays, r.Locals = e.exception, e.value, e.displays, e.locals
 	if e.setup && r.Outcome != OutcomeOK {
 		r.StateKept = false // nobody is to build on half a set-up
@@ -114,6 +102,19 @@ func (e *Execution) invalidUTF8() map[string]int64 {
 		}
 	}
 	return counts
+}
+
+// maxParts bounds the parts of an answer that a driver may name.
+const maxParts = 8
+
+// leftOut adds what the driver left out to what was left out here; nil for nothing.
+func (e *Execution) leftOut(byDriver map[string]int64) map[string]int64 {
+	for part, n := range byDriver {
+		if n > 0 && len(e.truncated) < maxParts {
+			e.leaveOut(part, n)
+		}
+	}
+	return e.truncated
 }
 
 func (e *Execution) exceptionLine() string {

@@ -33,12 +33,12 @@ type Execution struct {
 
 	mu             sync.Mutex // guards what was gathered so far, up to the result
 	stdout, stderr textDecoder
-	received       [2]int64  // bytes of stdout and stderr
-	display        int64     // bytes of displays and the result
-	displaysCut    int64     // bytes of displays that were left out here, not by the driver
-	cuts           [2]bool   // of stdout and stderr
-	count          int       // of this execution in its session, 0 for setup code
-	began          time.Time // when it was sent
+	received       [2]int64         // bytes of stdout and stderr
+	display        int64            // bytes of displays and the result
+	truncated      map[string]int64 // bytes that were left out here, not by the driver, by part; nil for none
+	cuts           [2]bool          // of stdout and stderr
+	count          int              // of this execution in its session, 0 for setup code
+	began          time.Time        // when it was sent
 	displays       []Display
 	value          *Display
 	exception      *Exception
@@ -259,20 +259,30 @@ func (e *Execution) handle(f wire.Frame) error {
 	return nil
 }
 
+// leaveOut counts bytes of a part of the answer.
+func (e *Execution) leaveOut(part string, n int64) {
+	if e.truncated == nil {
+		e.truncated = map[string]int64{}
+	}
+	e.truncated[part] += n
+}
+
+// What a worker says passes the driver unread. JSON that is broken, or of the wrong shape, is a lie about the worker
+// itself: it costs that message, which counts as left out. Only a driver that was taken over breaks its bounds.
+
 // raised takes an ERROR.
 func (e *Execution) raised(f wire.Frame) error {
 	var m wire.ExceptionMessage
 	if e.exception != nil || len(f.Payload) > maxException {
 		return fmt.Errorf("a second ERROR, or one of %d bytes: %w", len(f.Payload), wire.BadMessage)
 	}
-	if err := wire.Unmarshal(f.Payload, &m); err != nil {
-		return err
-	}
+	err := wire.Unmarshal(f.Payload, &m)
 	if m.Traceback == nil || m.Traceback.Kind() == 'n' {
 		m.Traceback = jsontext.Value("[]")
 	}
-	if !wire.IsStrings(m.Traceback) {
-		return fmt.Errorf("a traceback that is no list of lines: %w", wire.BadMessage)
+	if err != nil || !wire.IsStrings(m.Traceback) {
+		e.leaveOut("exception", int64(len(f.Payload)))
+		return nil
 	}
 	e.exception = &Exception{Type: m.Type, Message: m.Message, Traceback: m.Traceback}
 	e.log.append(Event{Type: EventError, Exception: e.exception})
@@ -285,11 +295,9 @@ func (e *Execution) variables(f wire.Frame) error {
 	if !e.tells || e.locals != nil || int64(len(f.Payload)) > e.caps.MaxLocals+localsSlack {
 		return fmt.Errorf("LOCALS that were not asked for, again, or of %d bytes: %w", len(f.Payload), wire.BadMessage)
 	}
-	if err := wire.Unmarshal(f.Payload, &m); err != nil {
-		return err
-	}
-	if !wire.IsObject(m.Values) || m.Inexact != nil && !wire.IsStrings(m.Inexact) {
-		return fmt.Errorf("LOCALS of the wrong shape: %w", wire.BadMessage)
+	if err := wire.Unmarshal(f.Payload, &m); err != nil || !wire.IsObject(m.Values) || m.Inexact != nil && !wire.IsStrings(m.Inexact) {
+		e.leaveOut("locals", int64(len(f.Payload)))
+		return nil
 	}
 	e.locals = &Locals{Values: m.Values, Inexact: m.Inexact, Omitted: m.Omitted}
 	return nil
@@ -301,8 +309,9 @@ func (e *Execution) ask(f wire.Frame) error {
 	if !e.asks || len(f.Payload) > maxPrompt {
 		return fmt.Errorf("an INPUT_REQUEST that nobody can answer, or of %d bytes: %w", len(f.Payload), wire.BadMessage)
 	}
-	if err := wire.Unmarshal(f.Payload, &m); err != nil {
-		return err
+	if wire.Unmarshal(f.Payload, &m) != nil {
+		e.leaveOut("input_request", int64(len(f.Payload)))
+		return nil
 	}
 	e.log.append(Event{Type: EventInputRequest, Prompt: &Prompt{Prompt: m.Prompt, Password: m.Password}})
 	return nil
@@ -358,25 +367,23 @@ func (e *Execution) show(f wire.Frame) error {
 	if e.display += int64(len(f.Payload)); e.display > e.caps.MaxDisplay {
 		return fmt.Errorf("displays of more than %d bytes: %w", e.caps.MaxDisplay, wire.BadMessage)
 	}
-	if f.Type == wire.Display && len(e.displays) == maxDisplays {
-		e.displaysCut += int64(len(f.Payload))
-		return nil
+	part := "display"
+	if f.Type == wire.Result {
+		if part = "result"; e.value != nil {
+			return fmt.Errorf("a second RESULT: %w", wire.BadMessage)
+		}
 	}
 	var m wire.DisplayMessage
-	if err := wire.Unmarshal(f.Payload, &m); err != nil {
-		return err
-	}
-	if !wire.IsObject(m.Data) || m.Metadata != nil && !wire.IsObject(m.Metadata) {
-		return fmt.Errorf("a display of the wrong shape: %w", wire.BadMessage)
+	if f.Type == wire.Display && len(e.displays) == maxDisplays || wire.Unmarshal(f.Payload, &m) != nil ||
+		!wire.IsObject(m.Data) || m.Metadata != nil && !wire.IsObject(m.Metadata) {
+		e.leaveOut(part, int64(len(f.Payload)))
+		return nil
 	}
 	d := Display{Data: m.Data, Metadata: m.Metadata}
 	if f.Type == wire.Display {
 		e.displays = append(e.displays, d)
 		e.log.append(Event{Type: EventDisplay, Display: &d})
 		return nil
-	}
-	if e.value != nil {
-		return fmt.Errorf("a second RESULT: %w", wire.BadMessage)
 	}
 	e.value = &d
 	e.log.append(Event{Type: EventResult, Display: &d})

@@ -376,21 +376,22 @@ func TestManager_ALostSessionSaysSoUntilItIsReset(t *testing.T) {
 }
 
 func TestManager_HostileContainersLoseOnlyTheirSession(t *testing.T) {
-	done := wire.DoneMessage{Outcome: "ok", StateKept: true}
 	for name, play := range map[string]func(*sandboxtest.Call){
-		"bytes that are no frame":     func(c *sandboxtest.Call) { c.Raw([]byte(strings.Repeat("garbage ", 100))) },
-		"a frame of unknown type":     func(c *sandboxtest.Call) { c.Send(0x7f, nil) },
-		"a frame of the daemon's":     func(c *sandboxtest.Call) { c.Send(wire.Hello, nil) },
-		"more output than asked for":  func(c *sandboxtest.Call) { c.Send(wire.Stdout, make([]byte, 65<<10)) },
-		"an unknown outcome":          func(c *sandboxtest.Call) { c.Done(wire.DoneMessage{Outcome: "splendid"}) },
-		"DONE that is not JSON":       func(c *sandboxtest.Call) { c.Send(wire.Done, []byte("{")) },
-		"duplicate keys":              func(c *sandboxtest.Call) { c.Send(wire.Done, []byte(`{"outcome":"ok","outcome":"ok"}`)) },
-		"a lone surrogate in a value": func(c *sandboxtest.Call) { c.Send(wire.Locals, []byte(`{"values":{"a":"\ud800"}}`)); c.Done(done) },
+		"bytes that are no frame":    func(c *sandboxtest.Call) { c.Raw([]byte(strings.Repeat("garbage ", 100))) },
+		"a frame of unknown type":    func(c *sandboxtest.Call) { c.Send(0x7f, nil) },
+		"a frame of the daemon's":    func(c *sandboxtest.Call) { c.Send(wire.Hello, nil) },
+		"more output than asked for": func(c *sandboxtest.Call) { c.Send(wire.Stdout, make([]byte, 65<<10)) },
+		"an unknown outcome":         func(c *sandboxtest.Call) { c.Done(wire.DoneMessage{Outcome: "splendid"}) },
+		"DONE that is not JSON":      func(c *sandboxtest.Call) { c.Send(wire.Done, []byte("{")) },
+		"duplicate keys":             func(c *sandboxtest.Call) { c.Send(wire.Done, []byte(`{"outcome":"ok","outcome":"ok"}`)) },
 		"two errors": func(c *sandboxtest.Call) {
 			c.Send(wire.ErrorMessage, []byte(`{}`))
 			c.Send(wire.ErrorMessage, []byte(`{}`))
 		},
-		"two results": func(c *sandboxtest.Call) { c.Send(wire.Result, []byte(`{}`)); c.Send(wire.Result, []byte(`{}`)) },
+		"two results": func(c *sandboxtest.Call) {
+			c.Send(wire.Result, []byte(`{"data":{}}`))
+			c.Send(wire.Result, []byte(`{"data":{}}`))
+		},
 		"a flood of displays": func(c *sandboxtest.Call) {
 			for range 200 {
 				c.Send(wire.Display, []byte(`{"data":{"a":"`+strings.Repeat("x", 60<<10)+`"}}`))
@@ -399,8 +400,6 @@ func TestManager_HostileContainersLoseOnlyTheirSession(t *testing.T) {
 		"an error too large": func(c *sandboxtest.Call) {
 			c.Send(wire.ErrorMessage, []byte(`{"message":"`+strings.Repeat("x", 5<<20)+`"}`))
 		},
-		"a traceback that is no list":       func(c *sandboxtest.Call) { c.Send(wire.ErrorMessage, []byte(`{"traceback":[1]}`)) },
-		"a display that is no object":       func(c *sandboxtest.Call) { c.Send(wire.Display, []byte(`{"data":[]}`)) },
 		"variables that nobody asked for":   func(c *sandboxtest.Call) { c.Send(wire.Locals, []byte(`{"values":{}}`)) },
 		"a question that nobody can answer": func(c *sandboxtest.Call) { c.Send(wire.InputRequest, []byte(`{"prompt":"?"}`)) },
 		"two cuts": func(c *sandboxtest.Call) {
@@ -430,6 +429,56 @@ func TestManager_HostileContainersLoseOnlyTheirSession(t *testing.T) {
 			}
 			if r := run(t, m, "peer", "y"); r.Stdout != "y" || r.ExecutionCount != 2 {
 				t.Errorf("the other session was harmed: %+v", r)
+			}
+		})
+	}
+}
+
+func TestExecution_WhatAWorkerSaysWronglyCostsNoMoreThanThat(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		kind wire.Type
+		says string
+		part string
+	}{
+		{"an error that is no JSON", wire.ErrorMessage, `no JSON`, "exception"},
+		{"a traceback that is no list", wire.ErrorMessage, `{"traceback":[1]}`, "exception"},
+		{"a message that is no string", wire.ErrorMessage, `{"message":7}`, "exception"},
+		{"a display that is no object", wire.Display, `{"data":[]}`, "display"},
+		{"a display without data", wire.Display, `{}`, "display"},
+		{"metadata that is no object", wire.Display, `{"data":{},"metadata":"x"}`, "display"},
+		{"duplicate keys", wire.Display, `{"data":{"a":1,"a":2}}`, "display"},
+		{"a result that is no UTF-8", wire.Result, "{\"data\":{\"a\":\"\xff\"}}", "result"},
+		{"a result that nests deeply", wire.Result, `{"data":{"a":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}}`, "result"},
+		{"variables that are no object", wire.Locals, `{"values":null}`, "locals"},
+		{"names that are no strings", wire.Locals, `{"values":{},"inexact":[1]}`, "locals"},
+		{"a lone surrogate in a variable", wire.Locals, `{"values":{"a":"\ud800"}}`, "locals"},
+		{"a prompt that is no string", wire.InputRequest, `{"prompt":1}`, "input_request"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, _ := newManager(t, testConfig(), func(c *sandboxtest.Call) {
+				c.Send(tt.kind, []byte(tt.says))
+				c.Send(wire.Stdout, []byte("said"))
+				c.Done(wire.DoneMessage{Outcome: "error", StateKept: true, Truncated: map[string]int64{tt.part: 1, "stdout": 2}})
+			})
+			e, err := m.Execute(t.Context(), key("a"), sandbox.Request{Code: "x", Locals: &sandbox.LocalsRequest{}, Interactive: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := wait(t, e)
+			if r.Outcome != sandbox.OutcomeError || !r.StateKept || r.Stdout != "said" || r.Error == "" {
+				t.Errorf("got %q, kept %t, stdout %q, error %q", r.Outcome, r.StateKept, r.Stdout, r.Error)
+			}
+			if r.Exception != nil || r.Displays != nil || r.Result != nil || r.Locals != nil {
+				t.Errorf("it was taken: %+v", r)
+			}
+			if got, want := fmt.Sprint(r.Truncated), fmt.Sprint(map[string]int64{tt.part: int64(len(tt.says)) + 1, "stdout": 2}); got != want {
+				t.Errorf("left out %s, want %s", got, want)
+			}
+			for ev := range e.Events(t.Context(), 0) {
+				if ev.Type != sandbox.EventStarted && ev.Type != sandbox.EventStdout && ev.Type != sandbox.EventDone {
+					t.Errorf("an event %q", ev.Type)
+				}
 			}
 		})
 	}

@@ -23,6 +23,23 @@ func brokenPacket(name, code string) attack {
 	})
 }
 
+// unread is a message that is a lie about the worker itself, and costs no more than that message.
+func unread(name, ending, part, code string) attack {
+	return one(name, cell{
+		runc: ending, prints: "goes on\n", locals: true,
+		check: func(t *testing.T, a *answer) {
+			t.Helper()
+			if a.Truncated[part] <= 0 {
+				t.Errorf("it does not count as left out: %v", a.Truncated)
+			}
+			if a.Exception != nil || a.Result != nil || len(a.Displays) > 0 {
+				t.Errorf("it was taken: %+v", a)
+			}
+		},
+		code: "print('goes on')\n" + code,
+	})
+}
+
 var frames = onslaught{"Forged and broken frames", []attack{
 	one("FramesOnStdoutAreText", cell{
 		runc: "ok",
@@ -145,12 +162,15 @@ for kind in range(256):
 	brokenPacket("DoneOfTheWrongSize", `say(0x12, b"?", number())`),
 	one("PartsOfNothing", cell{runc: "ok", code: `line = control()` + "\n" + `for _ in range(1000): os.write(line, b"\x7f" + b"x" * 1000)`}),
 	one("MessageLeftHalf", cell{runc: "crashed", code: `say(0x86, b"{", size=100)`}),
-	one("ErrorThatIsNotJSON", cell{runc: "crashed lost", code: `say(0x86, b"no JSON")` + "\ntime.sleep(30)"}),
-	one("LocalsThatAreNotJSON", cell{runc: "crashed lost", code: `say(0x87, b"\xff\xfe")` + "\ntime.sleep(30)"}),
-	one("ResultThatNestsDeeply", cell{
-		runc: "ok crashed lost", code: `say(0x85, b'{"data": {"a": ' + b"[" * 50000 + b"]" * 50000 + b'}}')`,
-	}),
-	one("DuplicateKeys", cell{runc: "ok crashed lost", code: `say(0x84, b'{"data": {"a": 1, "a": 2}}')`}),
+	unread("ErrorThatIsNotJSON", "ok", "exception", `say(0x86, b"no JSON")`),
+	unread("ErrorOfTheWrongShape", "ok", "exception", `say(0x86, b'{"type": 7, "traceback": {}}')`),
+	unread("LocalsThatAreNotJSON", "crashed", "locals", `say(0x87, b"\xff\xfe")`),                                     // the true ones come second
+	unread("LocalsOfTheWrongShape", "crashed", "locals", `say(0x87, b'{"values": [], "inexact": 1, "omitted": -1}')`), // the true ones come second
+	unread("ResultThatNestsDeeply", "ok", "result", `say(0x85, b'{"data": {"a": ' + b"[" * 20000 + b"]" * 20000 + b'}}')`),
+	unread("ResultOfTheWrongShape", "ok", "result", `say(0x85, b"[]")`),
+	unread("DuplicateKeys", "ok", "display", `say(0x84, b'{"data": {"a": 1, "a": 2}}')`),
+	unread("DisplayOfTheWrongShape", "ok", "display", `say(0x84, b'{"data": {}, "metadata": []}')`),
+	unread("CountsWithoutEnd", "ok", "locals", "for _ in range(10000): say(0x14, struct.pack('>BQ', 0x87, 2**64 - 1))"),
 	one("DescriptorsForTheSupervisor", cell{
 		runc: "ok", prints: "sent\n",
 		code: `
