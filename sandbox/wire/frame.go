@@ -18,6 +18,7 @@ const (
 	MaxMessage = 16 << 20 // bytes of a JSON message joined from frames
 	Window     = 1 << 20  // bytes of blobs under way without a grant
 	MaxResync  = 8 << 20  // bytes skipped in search of READY
+	MaxMeta    = 4 << 10  // bytes of ExecuteMessage.Meta
 )
 
 var magic = [4]byte{'F', 'P', 'Y', '1'}
@@ -38,6 +39,7 @@ const (
 	Ping      Type = 0x06
 	SetLimits Type = 0x07
 	Shutdown  Type = 0x08
+	Ack       Type = 0x09
 )
 
 // Types that the driver sends.
@@ -63,7 +65,7 @@ const (
 
 // Known tells whether version 1 has t.
 func (t Type) Known() bool {
-	return t >= Hello && t <= Shutdown || t >= Ready && t <= Cut
+	return t >= Hello && t <= Ack || t >= Ready && t <= Cut
 }
 
 // stream tells whether t carries a stream of bytes, of which every frame stands alone.

@@ -25,6 +25,20 @@ type ReadyMessage struct {
 	ExecutionCount int    `json:"execution_count"`
 	Running        string `json:"running"` // UUID, "" for none
 	Worker         int    `json:"worker"`
+	// StateLostAt is the execution at which the worker died, if none has begun since; else 0.
+	StateLostAt int `json:"state_lost_at"`
+	// Executions are those that the supervisor keeps, the oldest first. Their messages follow READY, from the first on.
+	Executions []KeptExecution `json:"executions"`
+}
+
+// KeptExecution is an execution that no daemon has acknowledged yet: it runs, or ended and may not be known of.
+type KeptExecution struct {
+	ID      string  `json:"id"`      // UUID
+	Meta    string  `json:"meta"`    // of its EXECUTE
+	Count   int     `json:"count"`   // in its name, 0 for none
+	Age     float64 `json:"age"`     // seconds since it was read
+	Running bool    `json:"running"` // its DONE is to come
+	Missing int64   `json:"missing"` // bytes of its messages that are not kept: there was no room
 }
 
 // ExecuteMessage asks for an execution.
@@ -41,6 +55,8 @@ type ExecuteMessage struct {
 	MaxStdout  int64          `json:"max_stdout"`
 	MaxStderr  int64          `json:"max_stderr"`
 	MaxDisplay int64          `json:"max_display"`
+	// Meta is the daemon's own, to be given back in KeptExecution. At most MaxMeta bytes.
+	Meta string `json:"meta,omitempty"`
 }
 
 // Kinds of a context blob.
@@ -74,7 +90,8 @@ type InputMessage struct {
 
 // LimitsMessage follows a live update.
 type LimitsMessage struct {
-	Memory int64 `json:"memory"`
+	Memory int64   `json:"memory"` // bytes
+	CPUs   float64 `json:"cpus"`   // cores; 0 leaves what libraries take for theirs as it is
 }
 
 // DisplayMessage is a value in several forms.
@@ -128,6 +145,12 @@ type UsageMessage struct {
 	WallTime   float64 `json:"wall_time"`
 	MemoryPeak int64   `json:"memory_peak"`
 }
+
+// Codes of RejectMessage.
+const (
+	RejectBusy      = "busy"      // another execution runs
+	RejectDuplicate = "duplicate" // this one was run already, or runs
+)
 
 // RejectMessage says that an EXECUTE was not run.
 type RejectMessage struct {

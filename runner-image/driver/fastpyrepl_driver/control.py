@@ -19,7 +19,7 @@ EXECUTE = 0x01  # marshalled tuple, with the cell's stdout and stderr
 BLOB = 0x02  # the next bytes of the execution's context, then of its stdin; one packet each
 ACK = 0x03  # the message of this number was passed on
 INPUT = 0x04  # answer to the INPUT_REQUEST of this number: NO_INPUT or HAS_INPUT and text
-LIMITS = 0x05  # 8 bytes: the container's memory limit
+LIMITS = 0x05  # LIMITS_BODY
 FORK = 0x06  # make a worker of the socket that comes along
 
 # Worker to supervisor. DISPLAY, RESULT, ERROR, LOCALS and INPUT_REQUEST have the numbers they have in wire.
@@ -38,7 +38,7 @@ ROOM = MAX_PACKET - FIRST.size  # bytes of a message that its first packet carri
 # How a cell ended, as the worker says: raised, duration, CPU time, peak of memory. The supervisor decides on every other outcome.
 REPORT = struct.Struct(">BddQ")
 COUNT = struct.Struct(">BQ")  # kind, bytes
-MEMORY = struct.Struct(">Q")
+LIMITS_BODY = struct.Struct(">Qd")  # of the container: bytes of memory, and cores; 0 is unknown
 
 SCM_CREDENTIALS = 2
 CREDENTIALS = struct.Struct("iII")  # of the sender, as the kernel knows it: pid, uid, gid

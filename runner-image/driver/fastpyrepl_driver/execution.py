@@ -47,6 +47,9 @@ class Request:
         self.max_stderr = _size(get("max_stderr"), "max_stderr")
         self.max_display = _size(get("max_display"), "max_display")
         self.input = get("input", False) is True
+        self.meta = _string(get("meta", ""), "meta")
+        if len(self.meta) > wire.MAX_META:
+            raise Invalid(f"meta must have at most {wire.MAX_META} characters")
         self.context_kind = ""
         self.context_size = 0
         self.stdin_size = 0

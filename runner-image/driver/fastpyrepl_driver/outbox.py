@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 
 from . import wire
+from .kept import Keeper
 from .output import widen
 
 MAX_UNSENT = 1 << 20  # bytes, beyond which nothing more is read from the worker
+REFILL = 256 << 10  # bytes, below which a replay goes on
 
 
 class Outbox:
@@ -18,19 +21,46 @@ class Outbox:
         self.fd = fd
         self.epoch = 0  # 0 until the first HELLO
         self.broken = False  # nobody can read any more
+        self.keeper = Keeper()
         self._unsent = bytearray()
+        self._replay: Iterator[tuple[int, bytes, bytes, bool, int]] | None = None
         self._wide = False
+
+    def begin(self, epoch: int) -> None:
+        """Begins an attachment. What the last one has not taken is dropped: it was kept, or nobody's."""
+        self.epoch = epoch
+        self._unsent.clear()
+        self._replay = None
+
+    def replay(self) -> None:
+        """Sends what is kept once more, before anything else of an execution's."""
+        self._replay = self.keeper.replay()
+        self._refill()
 
     def send(self, kind: int, execution: bytes, payload: bytes, more: bool = False) -> None:
         """Queues a message: one frame, or as many as the payload takes."""
         while len(payload) > wire.MAX_PAYLOAD:
-            self._unsent += wire.encode(kind, self.epoch, execution, payload[: wire.MAX_PAYLOAD], more or kind not in wire.STREAMS)
+            self._queue(kind, execution, payload[: wire.MAX_PAYLOAD], more or kind not in wire.STREAMS)
             payload = payload[wire.MAX_PAYLOAD :]
-        self._unsent += wire.encode(kind, self.epoch, execution, payload, more)
+        self._queue(kind, execution, payload, more)
 
     def say(self, kind: int, fields: dict[str, object], execution: bytes = wire.NO_EXECUTION) -> None:
         """Queues a JSON message."""
         self.send(kind, execution, json.dumps(fields).encode())
+
+    def _queue(self, kind: int, execution: bytes, payload: bytes, more: bool) -> None:
+        seq = self.keeper.add(kind, execution, payload, more)
+        if self._replay is None or not seq:  # else its turn comes
+            self._unsent += wire.encode(kind, self.epoch, execution, payload, more, seq)
+
+    def _refill(self) -> None:
+        while self._replay is not None and len(self._unsent) < REFILL:
+            frame = next(self._replay, None)
+            if frame is None:
+                self._replay = None
+            else:
+                kind, execution, payload, more, seq = frame
+                self._unsent += wire.encode(kind, self.epoch, execution, payload, more, seq)
 
     def write(self) -> None:
         """Writes what the pipe takes now."""
@@ -43,6 +73,8 @@ class Outbox:
                 pass
             except BrokenPipeError:
                 self.broken = True
+            if self._replay is not None:
+                self._refill()
 
     def waits(self) -> bool:
         """Tells whether there is something to write."""
@@ -50,4 +82,4 @@ class Outbox:
 
     def full(self) -> bool:
         """Tells whether so much waits that nothing should be added that can wait elsewhere."""
-        return len(self._unsent) > MAX_UNSENT
+        return len(self._unsent) > MAX_UNSENT or self._replay is not None

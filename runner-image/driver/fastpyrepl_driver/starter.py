@@ -19,7 +19,7 @@ class Starter:
         self._preload = any(os.environ.get(template.PRELOAD, "").split(","))
         self._template: Peer | None = None
         self._template_pid = 0
-        self._memory = 0  # bytes, 0 is unknown
+        self._limits = 0, 0.0  # bytes and cores, 0 is unknown
         self._failed = 0
         self.workers = 0  # there have been
 
@@ -34,21 +34,22 @@ class Starter:
             pid, sock = process.fork(worker.main)
             made = Worker(sock, pid, START_PATIENCE)
         self.workers += 1
-        if self._memory:
-            made.send(control.LIMITS, 0, control.MEMORY.pack(self._memory))
+        if any(self._limits):
+            made.send(control.LIMITS, 0, control.LIMITS_BODY.pack(*self._limits))
         return made
 
     def started(self) -> None:
         """Notes that the last worker became ready."""
         self._failed = 0
 
-    def set_memory(self, memory: int, current: Worker | None) -> None:
-        """Tells the worker, and every later one, the container's memory limit."""
-        if memory == self._memory:
+    def set_limits(self, memory: int, cpus: float, current: Worker | None) -> None:
+        """Tells the worker, and every later one, the container's limits. 0 cpus leaves them as they are."""
+        limits = memory, cpus or self._limits[1]
+        if limits == self._limits:
             return
-        self._memory = memory
+        self._limits = limits
         if current is not None:
-            current.send(control.LIMITS, 0, control.MEMORY.pack(memory))
+            current.send(control.LIMITS, 0, control.LIMITS_BODY.pack(*limits))
 
     def reaped(self, pid: int) -> None:
         """Notes that a child ended: the template, perhaps. It is remade when it is needed."""

@@ -54,6 +54,7 @@ class Supervisor:
         self._running: Execution | None = None
         self._interrupted = False  # this worker was, so that an interrupt may come late
         self._count = 0  # of executions that have a number in their name
+        self._lost_at = 0  # the execution at which the worker died, 0 once another has begun
         self._executions = 0
         self._recent: deque[bytes] = deque(maxlen=REMEMBERED)
 
@@ -195,8 +196,10 @@ class Supervisor:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self._decoder.lose("HELLO")
             return
-        self._outbox.epoch, self._nonce, self._lease, self._unheard = frame.epoch, nonce, lease, 0.0
-        self._starter.set_memory(memory, self._worker)
+        self._nonce, self._lease, self._unheard = nonce, lease, 0.0
+        self._outbox.begin(frame.epoch)
+        self._outbox.keeper.set_memory(memory)
+        self._starter.set_limits(memory, 0.0, self._worker)
         self._say_ready()
 
     def _say_ready(self) -> None:
@@ -212,8 +215,11 @@ class Supervisor:
             "execution_count": self._count,
             "running": None if running is None else _uuid(running.id),
             "worker": self._starter.workers,
+            "state_lost_at": self._lost_at,
+            "executions": self._outbox.keeper.describe(_uuid),
         })
         self._nonce = None
+        self._outbox.replay()
 
     def _handle(self, frame: wire.Frame) -> None:
         kind, running = frame.type, self._running
@@ -225,9 +231,12 @@ class Supervisor:
             self._stopped = True
         elif kind == wire.LIMITS:
             limits = _fields(frame.payload)
-            memory = limits.get("memory")
-            if isinstance(memory, int) and 0 <= memory < 1 << 63:
-                self._starter.set_memory(memory, self._worker)
+            memory, cpus = limits.get("memory"), limits.get("cpus", 0)
+            if isinstance(memory, int) and 0 <= memory < 1 << 63 and isinstance(cpus, (int, float)) and 0 <= cpus < 1 << 20:
+                self._outbox.keeper.set_memory(memory)
+                self._starter.set_limits(memory, float(cpus), self._worker)
+        elif kind == wire.ACK:
+            self._outbox.keeper.acknowledge(frame.execution)
         elif running is None or frame.execution != running.id:
             pass  # it has ended meanwhile
         elif kind == wire.DATA:
@@ -266,6 +275,8 @@ class Supervisor:
             self._count += 1
             name = f"Cell [{self._count}]"
         running.count = self._count
+        self._lost_at = 0
+        self._outbox.keeper.begin(running.id, running.request.meta, 0 if running.request.name else self._count)
         running.stale = self._interrupted
         self._interrupted = False
         self._running = running
@@ -438,6 +449,8 @@ class Supervisor:
         worker, self._worker = self._worker, None
         running = self._running
         had_state = worker is not None and worker.ready
+        if had_state:
+            self._lost_at = max(self._count, 1)
         ended = self._starter.kill_all(worker)
         if cause is None:
             status = ended.get(worker.pid) if worker is not None else None

@@ -14,14 +14,15 @@ HEADER_SIZE = 40  # bytes
 MAX_PAYLOAD = 64 << 10  # bytes of one frame's payload
 MAX_MESSAGE = 16 << 20  # bytes of a JSON message joined from frames
 WINDOW = 1 << 20  # bytes of blobs under way without a grant
+MAX_META = 4 << 10  # bytes of an EXECUTE's meta
 MORE = 1  # flag: the message goes on in the next frame of the same type and execution
 NO_EXECUTION = bytes(16)
 
-HELLO, EXECUTE, DATA, INTERRUPT, INPUT, PING, LIMITS, SHUTDOWN = range(0x01, 0x09)
+HELLO, EXECUTE, DATA, INTERRUPT, INPUT, PING, LIMITS, SHUTDOWN, ACK = range(0x01, 0x0A)
 (READY, STDOUT, STDERR, DISPLAY, RESULT, ERROR, LOCALS, INPUT_REQUEST, DONE, REJECT, WINDOW_GRANT, PONG, STATE,
  BACKGROUND_STDOUT, BACKGROUND_STDERR, FAULT, CUT) = range(0x81, 0x92)
 
-FROM_DAEMON = frozenset(range(HELLO, SHUTDOWN + 1))
+FROM_DAEMON = frozenset(range(HELLO, ACK + 1))
 FROM_DRIVER = frozenset(range(READY, CUT + 1))
 STREAMS = frozenset((DATA, STDOUT, STDERR, BACKGROUND_STDOUT, BACKGROUND_STDERR))  # every frame stands alone
 

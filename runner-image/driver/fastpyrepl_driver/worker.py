@@ -8,6 +8,7 @@ __builtins__ = BUILTINS
 
 import builtins
 import importlib
+import math
 import select
 import sys
 from collections.abc import Callable
@@ -118,7 +119,10 @@ class Worker:
     def between(self, message: Message) -> None:
         """Handles a message that is nobody's answer."""
         if message.kind == control.LIMITS:
-            self.memory.set(control.MEMORY.unpack(message.body)[0])
+            memory, cpus = control.LIMITS_BODY.unpack(message.body)
+            self.memory.set(memory)
+            if cpus:
+                _set_threads(cpus)
 
     def attempt(self, function: Callable[..., object], *args: object) -> tuple[object, BaseException | None]:
         """Calls function, which may run code of the user, and lets interrupts through for as long. Returns its value or its exception."""
@@ -187,6 +191,12 @@ class Worker:
         poll.register(self.channel.fileno(), select.POLLIN)
         if not poll.poll(IDLE):
             importlib.import_module("traceback")
+
+
+def _set_threads(cpus: float) -> None:
+    """Tells numeric libraries, those that are not loaded yet, how many threads are worth having."""
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ[f"{library}_NUM_THREADS"] = str(math.ceil(cpus))
 
 
 def _set_up_process() -> None:

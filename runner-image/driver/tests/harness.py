@@ -15,9 +15,9 @@ import uuid
 DRIVER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, DRIVER)
 
-from fastpyrepl_driver import limits, output, values, wire  # noqa: E402
+from fastpyrepl_driver import kept, limits, output, values, wire  # noqa: E402
 
-__all__ = ["COMMAND", "DRIVER", "Daemon", "DriverTest", "Reply", "limits", "output", "values", "wire"]
+__all__ = ["COMMAND", "DRIVER", "Daemon", "DriverTest", "Reply", "kept", "limits", "output", "values", "wire"]
 
 PATIENCE = 30.0  # seconds for a reply, also on a machine that is busy
 # What starts the supervisor. Another command runs the same tests against it as PID 1: docker run --rm -i ... as the daemon does.
@@ -37,6 +37,7 @@ class Reply:
         self.locals: dict | None = None
         self.reject: dict | None = None
         self.done: dict = {}
+        self.seq = 0  # of the last frame; one that comes again is not heard
 
 
 class Daemon:
@@ -126,7 +127,10 @@ class Daemon:
             self.faults.append(json.loads(frame.payload))
         elif frame.type == wire.WINDOW_GRANT:
             self.granted[frame.execution] = json.loads(frame.payload)["consumed"]
+        elif reply is not None and frame.seq and frame.seq <= reply.seq:
+            pass  # told again to a daemon that attached anew
         elif reply is not None:
+            reply.seq = frame.seq
             assert not reply.done and not reply.reject, "a frame after DONE"
             reply.frames.append((frame.type, frame.payload))
             if frame.type == wire.STDOUT:

@@ -67,7 +67,7 @@ def frames() -> list[dict]:
         bad("one bit in the payload", "checksum", correct[:-1] + bytes([correct[-1] ^ 1])),
         bad("one bit in the epoch", "checksum", correct[:11] + bytes([correct[11] ^ 1]) + correct[12:]),
         bad("type 0", "type", raw(0x00)),
-        bad("a type kept for later", "type", raw(0x09)),
+        bad("a type kept for later", "type", raw(0x0A)),
         bad("the type after the last", "type", raw(0x92)),
     ]
 

@@ -229,7 +229,7 @@ class Blobs(DriverTest):
 
 class Endings(DriverTest):
     def assert_ended(self, reply, outcome: str, state_kept: bool, kind: str | None = None, within: float = 10) -> None:
-        self.assertEqual((outcome, state_kept), (reply.done["outcome"], reply.done["state_kept"]), reply.stderr)
+        self.assertEqual((outcome, state_kept), (reply.done["outcome"], reply.done["state_kept"]), (reply.done, reply.stderr))
         self.assertEqual(kind, reply.done["cause"] and reply.done["cause"]["kind"])
         self.assertLess(reply.done["usage"]["wall_time"], within)
 
