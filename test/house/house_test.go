@@ -25,6 +25,7 @@ var libraries = map[string][]string{
 	"github.com/spf13/cobra":           {"cmd/fastpyrepl"},
 	"github.com/go-json-experiment/":   {"sandbox", "daemon"},
 	"github.com/go-viper/mapstructure": {"configs"},
+	"go.etcd.io/bbolt":                 {"sandbox/state"},
 }
 
 // arrows says what of ours a package, and those below it, may import. The longest name that fits counts.
@@ -35,6 +36,7 @@ var arrows = map[string][]string{
 	"sandbox":             {"sandbox/wire"},
 	"sandbox/wire":        {},
 	"sandbox/docker":      {"sandbox"},
+	"sandbox/state":       {"sandbox"},
 	"sandbox/sandboxtest": {"sandbox", "sandbox/wire"},
 	"runner-image":        {},
 	"bench":               {"sandbox/wire"},
