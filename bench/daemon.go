@@ -40,6 +40,7 @@ func startDaemon(ctx context.Context, binary, dir string) (*daemon, error) {
 	}
 	d.cmd.Env = append(os.Environ(),
 		fmt.Sprintf("FASTPYREPL_SERVER_PORT=%d", port), "FASTPYREPL_STATE_DIR="+dir, "FASTPYREPL_LOG_LEVEL=warn",
+		"FASTPYREPL_POOL_SIZE_MIN=0", "FASTPYREPL_POOL_SIZE_MAX=0", "FASTPYREPL_SESSIONS_ON_SHUTDOWN=remove",
 		fmt.Sprintf("FASTPYREPL_EXECUTION_MAX_STDOUT=%dB", 2*flood))
 	d.cmd.Stderr = os.Stderr
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }

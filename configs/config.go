@@ -8,8 +8,10 @@ type Config struct {
 	Server    Server    `yaml:"server"`
 	Docker    Docker    `yaml:"docker"`
 	Limits    Limits    `yaml:"limits" reload:"live"`
+	MaxLimits MaxLimits `yaml:"max_limits" reload:"live"`
 	Execution Execution `yaml:"execution" reload:"live"`
 	Sessions  Sessions  `yaml:"sessions"`
+	Pool      Pool      `yaml:"pool"`
 	StateDir  string    `yaml:"state_dir"`
 	Log       Log       `yaml:"log"`
 }
@@ -63,6 +65,14 @@ type Limits struct {
 	NoFile  int     `yaml:"nofile"`
 }
 
+// MaxLimits are the most that a session may ask for at its creation.
+type MaxLimits struct {
+	Memory  Size    `yaml:"memory"`
+	CPUs    float64 `yaml:"cpus"`
+	Pids    int     `yaml:"pids"`
+	WorkDir Size    `yaml:"workdir"`
+}
+
 // Execution bounds one execution.
 type Execution struct {
 	Timeout        time.Duration `yaml:"timeout"`
@@ -86,11 +96,30 @@ type Execution struct {
 type Sessions struct {
 	Max          int           `yaml:"max" reload:"live"`
 	MaxStarting  int           `yaml:"max_starting"`
+	StartQueue   int           `yaml:"start_queue" reload:"live"`
 	StartTimeout time.Duration `yaml:"start_timeout" reload:"live"`
 	StopTimeout  time.Duration `yaml:"stop_timeout" reload:"live"`
+	TTL          time.Duration `yaml:"ttl" reload:"live"`
+	IdleTTL      time.Duration `yaml:"idle_ttl" reload:"live"`
+	MaxTTL       time.Duration `yaml:"max_ttl" reload:"live"`
+	MaxIdleTTL   time.Duration `yaml:"max_idle_ttl" reload:"live"`
 	LostKept     time.Duration `yaml:"lost_kept" reload:"live"`
 	OrphanGrace  time.Duration `yaml:"orphan_grace"`
 	OnShutdown   string        `yaml:"on_shutdown" reload:"live"`
+}
+
+// Pool is the containers that wait for a session.
+type Pool struct {
+	Size        PoolSize      `yaml:"size" reload:"live"`
+	MaxStarting int           `yaml:"max_starting" reload:"live"`
+	Preload     []string      `yaml:"preload" reload:"live"`
+	ShrinkAfter time.Duration `yaml:"shrink_after"`
+}
+
+// PoolSize is how many containers wait at rest, and at the most.
+type PoolSize struct {
+	Min int `yaml:"min"`
+	Max int `yaml:"max"`
 }
 
 // Log is the daemon's own log. It never holds code, output or secrets.

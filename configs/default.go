@@ -38,6 +38,7 @@ func Default() *Config {
 			Inodes:  65_536,
 			NoFile:  1024,
 		},
+		MaxLimits: MaxLimits{Memory: 2 * GiB, CPUs: 2, Pids: 256, WorkDir: 512 * MiB},
 		Execution: Execution{
 			Timeout:        60 * time.Second,
 			MaxTimeout:     10 * time.Minute,
@@ -56,11 +57,17 @@ func Default() *Config {
 		Sessions: Sessions{
 			Max:          64,
 			MaxStarting:  4,
+			StartQueue:   32,
 			StartTimeout: 60 * time.Second,
 			StopTimeout:  10 * time.Second,
 			LostKept:     24 * time.Hour,
 			OrphanGrace:  15 * time.Minute,
-			OnShutdown:   "remove",
+			OnShutdown:   "keep",
+		},
+		Pool: Pool{
+			Size:        PoolSize{Min: 2, Max: 8},
+			MaxStarting: 2,
+			ShrinkAfter: time.Minute,
 		},
 		Log: Log{Level: "info", Format: "auto"},
 	}

@@ -37,9 +37,9 @@ func (c *Config) together(v *checks) {
 	if c.Docker.UIDFirst > maxUID-c.Docker.UIDCount+1 {
 		v.failf("docker.uid_count", "%d uids from %d reach beyond %d", c.Docker.UIDCount, c.Docker.UIDFirst, maxUID)
 	}
-	if c.Docker.UIDCount < c.Sessions.Max {
-		v.failf("docker.uid_count", "%d is less than sessions.max (%d): every session has a uid of its own",
-			c.Docker.UIDCount, c.Sessions.Max)
+	if most := c.Sessions.Max + c.Pool.Size.Max; c.Docker.UIDCount < most {
+		v.failf("docker.uid_count", "%d is less than sessions.max + pool.size.max (%d): every container has a uid of its own",
+			c.Docker.UIDCount, most)
 	}
 	if _, ok := c.Docker.Images[c.Docker.DefaultImage]; !ok {
 		v.failf("docker.default_image", "%q is not one of docker.images: %s", c.Docker.DefaultImage,

@@ -18,6 +18,8 @@ const (
 	jsonEscape = 6
 	// minPidsRunsc is what gVisor needs for threads of its own.
 	minPidsRunsc = 128
+	// maxPreload is how many modules a container may import before its first cell.
+	maxPreload = 64
 	// maxUID is the last that an engine accepts.
 	maxUID = 1<<31 - 1
 )
@@ -25,6 +27,7 @@ const (
 var (
 	ociRuntime = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 	imageRef   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$`)
+	moduleName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$`)
 	hostName   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$`)
 )
 
@@ -71,7 +74,9 @@ func (c *Config) Validate() error {
 	c.Docker.validate(&v)
 	c.Limits.validate(&v)
 	c.Execution.validate(&v)
+	c.MaxLimits.validate(&v)
 	c.Sessions.validate(&v)
+	c.Pool.validate(&v)
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "auto", "text", "json")
 	if c.StateDir != "" && !filepath.IsAbs(c.StateDir) {
@@ -181,5 +186,46 @@ func (s *Sessions) validate(v *checks) {
 	between(v, "sessions.stop_timeout", s.StopTimeout, time.Second, 10*time.Minute)
 	between(v, "sessions.lost_kept", s.LostKept, 24*time.Hour, 365*24*time.Hour)
 	between(v, "sessions.orphan_grace", s.OrphanGrace, 10*time.Second, 30*24*time.Hour)
-	v.oneOf("sessions.on_shutdown", s.OnShutdown, "remove")
+	between(v, "sessions.start_queue", s.StartQueue, 1, 100_000)
+	for _, ttl := range []struct {
+		key     string
+		value   time.Duration
+		maxKey  string
+		ceiling time.Duration
+	}{
+		{"sessions.ttl", s.TTL, "sessions.max_ttl", s.MaxTTL},
+		{"sessions.idle_ttl", s.IdleTTL, "sessions.max_idle_ttl", s.MaxIdleTTL},
+	} {
+		between(v, ttl.key, ttl.value, 0, 365*24*time.Hour)
+		between(v, ttl.maxKey, ttl.ceiling, 0, 365*24*time.Hour)
+		if ttl.ceiling > 0 && (ttl.value == 0 || ttl.value > ttl.ceiling) {
+			v.failf(ttl.key, "%s is more than %s (%s); 0 is for ever", show(ttl.value), ttl.maxKey, show(ttl.ceiling))
+		}
+	}
+	v.oneOf("sessions.on_shutdown", s.OnShutdown, "keep", "remove")
+}
+
+func (l *MaxLimits) validate(v *checks) {
+	between(v, "max_limits.memory", l.Memory, 64*MiB, 16*TiB)
+	between(v, "max_limits.cpus", l.CPUs, 0.05, 1024)
+	between(v, "max_limits.pids", l.Pids, 32, 1<<22)
+	between(v, "max_limits.workdir", l.WorkDir, 1*MiB, 16*TiB)
+}
+
+func (p *Pool) validate(v *checks) {
+	between(v, "pool.size.min", p.Size.Min, 0, 1000)
+	between(v, "pool.size.max", p.Size.Max, 0, 1000)
+	between(v, "pool.max_starting", p.MaxStarting, 1, 1000)
+	between(v, "pool.shrink_after", p.ShrinkAfter, time.Second, 24*time.Hour)
+	if p.Size.Min > p.Size.Max {
+		v.failf("pool.size.min", "%d is more than pool.size.max (%d)", p.Size.Min, p.Size.Max)
+	}
+	if len(p.Preload) > maxPreload {
+		v.failf("pool.preload", "%d modules are too many: at most %d", len(p.Preload), maxPreload)
+	}
+	for _, name := range p.Preload {
+		if !moduleName.MatchString(name) {
+			v.failf("pool.preload", "%q is not the name of a module: want numpy, matplotlib.pyplot or such", name)
+		}
+	}
 }

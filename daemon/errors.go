@@ -47,6 +47,7 @@ func refuse(status int, detail string) *Error { return &Error{Status: status, De
 var statuses = map[sandbox.Code]int{
 	sandbox.CodeNotFound:    http.StatusNotFound,
 	sandbox.CodeLost:        http.StatusGone,
+	sandbox.CodeExpired:     http.StatusGone,
 	sandbox.CodeBusy:        http.StatusTooManyRequests,
 	sandbox.CodeCapacity:    http.StatusServiceUnavailable,
 	sandbox.CodeImage:       http.StatusServiceUnavailable,

@@ -4,21 +4,36 @@ import "time"
 
 // Config bounds what a Manager does. It may change while the Manager runs; see SetConfig.
 type Config struct {
+	Image       string // of a session that asks for none, and of the pool
 	Limits      Limits // of a session that asks for nothing else
-	MaxSessions int    // at once; one more is CodeCapacity
-	MaxStarting int    // containers being started at once; further ones wait
+	MaxLimits   Ceilings
+	MaxSessions int // at once; one more is CodeCapacity
+	MaxStarting int // containers being started at once; further ones wait
+	StartQueue  int // sessions that may wait for a start; one more is CodeCapacity
+	Pool        PoolConfig
+	// TTL and IdleTTL are how long sessions last that say nothing of it, MaxTTL and MaxIdleTTL the most that they may ask
+	// for. 0 is for ever.
+	TTL, IdleTTL, MaxTTL, MaxIdleTTL time.Duration
 	// StartTimeout bounds a session's creation, the wait for others' starts included.
 	StartTimeout time.Duration
 	// StopTimeout bounds the teardown of one session.
 	StopTimeout time.Duration
 	// Lease ends a container to which no daemon has spoken for so long; 0 is never. It is fixed when a session starts.
 	Lease time.Duration
-	// LostKept is how long the cause of a session's loss is remembered.
+	// LostKept is how long it is remembered why a session was lost, or that it expired.
 	LostKept time.Duration
 	// ResultsKept and MaxResults bound how long, and how many bytes of, ended executions can be looked up.
 	ResultsKept time.Duration
 	MaxResults  int64
 	Execution   ExecutionConfig
+}
+
+// Ceilings are the most that a session may ask for. One below Config.Limits means that.
+type Ceilings struct {
+	Memory  int64   // bytes
+	CPUs    float64 // cores
+	Pids    int64   // processes and threads
+	WorkDir int64   // bytes of the working directory
 }
 
 // ExecutionConfig bounds one execution.

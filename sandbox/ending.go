@@ -12,6 +12,7 @@ func (e *Execution) finish(m wire.DoneMessage, stateLostAt int) error {
 	defer e.ended()
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.log.at(e.seq)
 	r := &Result{
 		StateLostAt:    stateLostAt,
 		ExecutionCount: m.ExecutionCount,

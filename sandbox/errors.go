@@ -13,6 +13,7 @@ const (
 	CodeInvalid     Code = "invalid"     // the request is wrong; Message says how
 	CodeNotFound    Code = "not_found"   // no such session, or no such execution
 	CodeLost        Code = "lost"        // the session is gone with its variables; Message is the cause
+	CodeExpired     Code = "expired"     // the session's time was over; Message says which
 	CodeBusy        Code = "busy"        // the session's queue is full; RetryAfter says when to come back
 	CodeCapacity    Code = "capacity"    // no room for another session; RetryAfter says when to come back
 	CodeImage       Code = "image"       // the image is unknown or cannot serve

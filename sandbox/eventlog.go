@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -9,13 +10,18 @@ import (
 )
 
 // eventLog numbers events and gives them to any number of readers. What its events take is bounded; the oldest go first.
+//
+// An event that comes of the driver's has the number of that message, so that a daemon which hears the messages again gives
+// them the same numbers, and a client can go on where it was. Numbers grow, with gaps.
 type eventLog struct {
 	execution string
 	maxBytes  int64 // immutable
+	exact     bool  // immutable; events are not joined: a client may go on from any message
 
 	mu      sync.Mutex
 	entries []entry // guarded by mu
-	dropped uint64  // guarded by mu: how many events were dropped before entries
+	last    uint64  // guarded by mu: the number of the newest event
+	message uint64  // guarded by mu: the number that the driver's message at hand gives
 	bytes   int64   // guarded by mu: that entries count for
 	// guarded by mu: all that appendText was given, also of events that were dropped. Their strings share its memory.
 	stdout, stderr strings.Builder
@@ -51,8 +57,9 @@ func (l *eventLog) appendText(t EventType, decode func(dst *strings.Builder)) {
 	if decode(text); text.Len() == from {
 		return
 	}
-	if last := l.joinable(t); last != nil {
-		last.to = text.Len()
+	if i := l.joinable(t); i >= 0 {
+		l.entries[i].to = text.Len()
+		l.renumber(i)
 		l.wake()
 		return
 	}
@@ -67,22 +74,47 @@ func (l *eventLog) stream(t EventType) *strings.Builder {
 	return &l.stdout
 }
 
-// joinable needs mu. It looks past an event of the other stream: order is exact within a stream only, and a program that
-// writes to both in turn must not make an event of every write.
-func (l *eventLog) joinable(t EventType) *entry {
+// at says that what follows comes of the driver's message with this number.
+func (l *eventLog) at(message uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.message = uint64(message) + 1 // 1 is the beginning, of which the driver says nothing
+}
+
+// number needs mu. It is that of the next event.
+func (l *eventLog) number() uint64 {
+	l.last = max(l.last+1, l.message)
+	return l.last
+}
+
+// renumber needs mu. It makes entry i, which has grown, the last, with the number of the message that it grew by.
+func (l *eventLog) renumber(i int) {
+	last := len(l.entries) - 1
+	l.entries[i], l.entries[last] = l.entries[last], l.entries[i]
+	if l.message <= l.last { // no new number
+		l.entries[i].Seq, l.entries[last].Seq = l.entries[last].Seq, l.entries[i].Seq
+	}
+	l.last = max(l.last, l.message)
+	l.entries[last].Seq = l.last
+}
+
+// joinable needs mu. It returns the place of the event that output may join, -1 for none. It looks past an event of the
+// other stream: order is exact within a stream only, and a program that writes to both in turn must not make an event of
+// every write.
+func (l *eventLog) joinable(t EventType) int {
+	if l.exact {
+		return -1
+	}
 	for i := len(l.entries) - 1; i >= max(0, len(l.entries)-2); i-- {
 		e := &l.entries[i]
-		if e.Seq <= l.read || e.to == 0 {
-			return nil
-		}
-		if e.Type == t && e.to-e.from >= maxEventText {
-			return nil
+		if e.Seq <= l.read || e.to == 0 || e.Type == t && e.to-e.from >= maxEventText {
+			break
 		}
 		if e.Type == t {
-			return e
+			return i
 		}
 	}
-	return nil
+	return -1
 }
 
 // append adds an event.
@@ -105,7 +137,7 @@ func (l *eventLog) add(e entry) {
 	if l.ended {
 		return
 	}
-	e.Seq = l.dropped + uint64(len(l.entries)) + 1
+	e.Seq = l.number()
 	if l.execution != "" {
 		e.Execution = l.execution
 	}
@@ -127,7 +159,6 @@ func (l *eventLog) trim() {
 		l.bytes -= l.entries[drop].cost()
 	}
 	l.entries = slices.Delete(l.entries, 0, drop)
-	l.dropped += uint64(drop)
 }
 
 // close ends the log without an event.
@@ -154,7 +185,7 @@ func (l *eventLog) text(t EventType) string {
 }
 
 // Next returns events numbered above after, at least one, and whether they end the log. It waits for one until ctx ends,
-// and then returns the cause. With ended there may be none. Where numbers are missing, events were dropped.
+// and then returns the cause. With ended there may be none. The oldest may have been dropped.
 func (l *eventLog) Next(ctx context.Context, after uint64) (events []Event, ended bool, err error) {
 	for {
 		events, ended, changed := l.take(after)
@@ -173,22 +204,24 @@ func (l *eventLog) Next(ctx context.Context, after uint64) (events []Event, ende
 func (l *eventLog) take(after uint64) (batch []Event, ended bool, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := l.dropped + uint64(len(l.entries))
-	at := min(max(after, l.dropped), n)
-	for size := 0; at < n && size < maxBatch; at++ {
-		e := &l.entries[at-l.dropped]
+	at, found := slices.BinarySearchFunc(l.entries, after, func(e entry, n uint64) int { return cmp.Compare(e.Seq, n) })
+	if found {
+		at++
+	}
+	for size := 0; at < len(l.entries) && size < maxBatch; at++ {
+		e := &l.entries[at]
 		ev := e.Event
 		if e.to > 0 {
 			ev.Text = l.stream(e.Type).String()[e.from:e.to]
 		}
 		size += len(ev.Text) + entryOverhead
 		batch = append(batch, ev)
+		l.read = max(l.read, ev.Seq)
 	}
-	l.read = max(l.read, at)
 	if l.changed == nil {
 		l.changed = make(chan struct{})
 	}
-	return batch, l.ended && at == n, l.changed
+	return batch, l.ended && at == len(l.entries), l.changed
 }
 
 // size is about what the events take, in bytes.

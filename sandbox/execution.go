@@ -6,6 +6,7 @@ import (
 	"iter"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
@@ -25,11 +26,17 @@ type Execution struct {
 	asks    bool // input() may wait for Input
 	tells   bool // variables were asked for
 
+	repeatKey   string // of idempotency, "" for none
+	repeatPrint []byte // of the request with that key
+
 	log  eventLog
 	turn chan struct{} // closed when it is first in the queue
 	done chan struct{} // closed when result is set
+	left chan struct{} // closed when it is left to another daemon
 
-	window chan int64 // grants of WINDOW frames; holds the newest
+	window chan int64  // grants of WINDOW frames; holds the newest
+	again  atomic.Bool // EXECUTE was sent more than once
+	seq    uint32      // of the last message; the reader's alone
 
 	mu             sync.Mutex // guards what was gathered so far, up to the result
 	stdout, stderr textDecoder
@@ -43,10 +50,13 @@ type Execution struct {
 	value          *Display
 	exception      *Exception
 	locals         *Locals
+	acked          bool // the supervisor may forget it
 
-	stateLostAt int  // guarded by the session's mu
-	sent        bool // guarded by the session's mu; EXECUTE has left
-	interrupted bool // guarded by the session's mu; asked for before it was sent
+	stateLostAt int         // guarded by the session's mu
+	sent        bool        // guarded by the session's mu; EXECUTE has left
+	delivered   bool        // guarded by the session's mu; so have its blobs
+	interrupted bool        // guarded by the session's mu; asked for
+	late        *time.Timer // guarded by the session's mu; ends the session when the driver does not answer
 
 	endMu sync.Mutex
 	onEnd []func() // guarded by endMu; called after done
@@ -62,13 +72,23 @@ func newExecution(s *Session, req Request, caps ExecutionConfig) *Execution {
 		timeout: req.Timeout,
 		asks:    req.Interactive,
 		tells:   req.Locals != nil,
-		caps:    req.caps(caps),
-		turn:    make(chan struct{}),
-		done:    make(chan struct{}),
-		window:  make(chan int64, 1),
+
+		repeatKey: req.IdempotencyKey,
+		caps:      req.caps(caps),
+		turn:      make(chan struct{}),
+		left:      make(chan struct{}),
+		done:      make(chan struct{}),
+		window:    make(chan int64, 1),
+	}
+	if e.timeout == 0 {
+		e.timeout = s.options.Timeout
 	}
 	if e.timeout == 0 {
 		e.timeout = caps.Timeout
+	}
+	if e.repeatKey != "" {
+		print := req.fingerprint(s.key)
+		e.repeatPrint = print[:]
 	}
 	e.log.execution, e.log.maxBytes = e.id.String(), maxExecutionEvents+e.caps.MaxDisplay+e.caps.MaxLocals
 	return e
@@ -83,11 +103,14 @@ func (e *Execution) Session() string { return e.session.key.ID }
 // Created tells whether the execution's request created its session.
 func (e *Execution) Created() bool { return e.created }
 
-// Wait blocks until the execution has ended or ctx has; the execution goes on without its waiter.
+// Wait blocks until the execution has ended or ctx has; the execution goes on without its waiter. When the daemon leaves
+// it to the next one the error has CodeClosed.
 func (e *Execution) Wait(ctx context.Context) (*Result, error) {
 	select {
 	case <-e.done:
 		return e.result, nil
+	case <-e.left:
+		return nil, Errorf(CodeClosed, "the daemon is restarting; the execution goes on, and can be asked for as /v1/executions/%s", e.ID())
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -123,7 +146,7 @@ func (e *Execution) OnEnd(f func()) {
 }
 
 // Next returns events numbered above after, at least one, and whether they are the last. It waits for one until ctx ends,
-// and then returns the cause. Where numbers are missing, the log has dropped events; the Result has all there is.
+// and then returns the cause. The log may have dropped the oldest; the Result has all there is.
 func (e *Execution) Next(ctx context.Context, after uint64) (events []Event, ended bool, err error) {
 	return e.log.Next(ctx, after)
 }
@@ -161,6 +184,28 @@ func follow(ctx context.Context, feed Feed, after uint64) iter.Seq2[Event, error
 	}
 }
 
+// Delivered notes that a client has the result, which need not outlive this daemon any more.
+func (e *Execution) Delivered() {
+	if e.repeatKey == "" { // else its client may come again, and another daemon must know of it
+		e.ack(true)
+	}
+}
+
+// ackAtOnce is how many bytes a supervisor may keep for nothing.
+const ackAtOnce = 256 << 10
+
+// ack lets the supervisor forget e, once it has ended: now where that frees much and may be, else with the next message.
+func (e *Execution) ack(now bool) {
+	e.mu.Lock()
+	over := e.result != nil && !e.acked
+	e.acked = e.acked || over
+	size := e.received[0] + e.received[1] + e.display
+	e.mu.Unlock()
+	if over {
+		e.session.container.ack(e.id, now && size > ackAtOnce)
+	}
+}
+
 // Interrupt asks the execution to end: a KeyboardInterrupt, then after the grace time a kill. It returns at once; one
 // that has ended already is left alone.
 func (e *Execution) Interrupt() error { return e.session.interrupt(e) }
@@ -187,6 +232,7 @@ func (e *Execution) message() wire.ExecuteMessage {
 		MaxDisplay: e.caps.MaxDisplay,
 		Input:      e.req.Interactive,
 		Figures:    e.req.Figures,
+		Meta:       e.meta(),
 	}
 	if e.setup {
 		m.Name = "Setup"
@@ -232,6 +278,7 @@ func (e *Execution) handle(f wire.Frame) error {
 	if e.result != nil { // it was given up in this moment
 		return nil
 	}
+	e.log.at(f.Seq)
 	switch f.Type {
 	case wire.Stdout:
 		return e.output(EventStdout, 0, &e.stdout, f.Payload, e.caps.MaxStdout)
@@ -254,7 +301,10 @@ func (e *Execution) handle(f wire.Frame) error {
 		if err := wire.Unmarshal(f.Payload, &m); err != nil {
 			return err
 		}
-		return fmt.Errorf("the driver refused the execution as %.20q: %.200s", m.Code, m.Message)
+		if e.again.Load() && (m.Code == wire.RejectDuplicate || m.Code == wire.RejectBusy) { // the first one did arrive
+			return nil
+		}
+		return fmt.Errorf("the driver refused the execution as %.20q: %.200s: %w", m.Code, m.Message, wire.BadMessage)
 	}
 	return nil
 }

@@ -57,6 +57,23 @@ func (i *idempotency) do(ctx context.Context, key Key, req Request, begin func(f
 	}
 }
 
+// restore makes an execution that an earlier daemon began for a request with a key findable by it. It returns what is to be
+// called when the execution is no longer kept, nil where there was no key, or it is taken.
+func (i *idempotency) restore(key Key, meta executionMeta, e *Execution) (forget func()) {
+	if meta.Key == "" || len(meta.Key) > MaxIdempotencyKey || len(meta.Print) != sha256.Size {
+		return nil
+	}
+	e.repeatKey, e.repeatPrint = meta.Key, meta.Print
+	name, print := idempotencyKey{key.Owner, meta.Key}, [sha256.Size]byte(meta.Print)
+	entry, first := i.enter(name, print)
+	if !first {
+		return nil
+	}
+	entry.execution = e
+	close(entry.settled)
+	return func() { i.drop(name, entry) }
+}
+
 func (i *idempotency) enter(name idempotencyKey, print [sha256.Size]byte) (entry *idempotent, first bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -52,6 +52,7 @@ func (l *link) handshake(ctx context.Context, spec Spec, again bool) (wire.Ready
 	defer stop()
 	nonce := make([]byte, 16)
 	rand.Read(nonce)
+	// Any but 0; the chance that it is the last one's again is small, and the nonce tells.
 	l.epoch = uint32(nonce[0])<<24 | uint32(nonce[1])<<16 | uint32(nonce[2])<<8 | uint32(nonce[3]) | 1
 	if again {
 		if err := l.write(make([]byte, wire.HeaderSize+wire.MaxPayload)); err != nil {
@@ -64,7 +65,7 @@ func (l *link) handshake(ctx context.Context, spec Spec, again bool) (wire.Ready
 		Lease:    spec.Lease.Seconds(),
 		Memory:   spec.Limits.Memory,
 	}
-	if err := l.send(wire.Hello, uuid.Nil, wire.Marshal(hello)); err != nil {
+	if err := l.send(nil, wire.Hello, uuid.Nil, wire.Marshal(hello)); err != nil {
 		return wire.ReadyMessage{}, err
 	}
 	ready, err := l.dec.Sync(hello, l.epoch)
@@ -77,11 +78,15 @@ func (l *link) handshake(ctx context.Context, spec Spec, again bool) (wire.Ready
 	return ready, err
 }
 
-// send writes one message.
-func (l *link) send(t wire.Type, execution uuid.UUID, payload []byte) error {
+// send writes one message, and before it the acknowledgements.
+func (l *link) send(acks []uuid.UUID, t wire.Type, execution uuid.UUID, payload []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.buf = wire.AppendMessage(l.buf[:0], wire.Frame{Type: t, Epoch: l.epoch, Execution: execution, Payload: payload})
+	l.buf = l.buf[:0]
+	for _, id := range acks {
+		l.buf = wire.AppendFrame(l.buf, wire.Frame{Type: wire.Ack, Epoch: l.epoch, Execution: id})
+	}
+	l.buf = wire.AppendMessage(l.buf, wire.Frame{Type: t, Epoch: l.epoch, Execution: execution, Payload: payload})
 	err := l.write(l.buf)
 	if cap(l.buf) > 4*wire.MaxPayload { // one long message must not hold its memory for the life of the session
 		l.buf = nil

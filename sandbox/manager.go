@@ -17,34 +17,43 @@ type Manager struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // starts, removals of lost sessions, the keep-alive
 
-	starting   chan struct{} // a slot for every container being started
 	executions *registry
 	repeats    idempotency
 
 	mu       sync.Mutex
 	cfg      Config           // guarded by mu
+	store    Store            // used with mu held
 	closed   bool             // guarded by mu
 	sessions map[Key]*Session // guarded by mu
 	ending   map[*Session]Key // guarded by mu; over, their containers not gone yet
-	lost     tombstones       // guarded by mu
+	gone     tombstones       // guarded by mu
+	starts   starts           // guarded by mu
+	pool     pool             // guarded by mu
 }
 
-// NewManager makes a Manager that starts containers with rt. Close it to end its sessions. Config.MaxStarting and
-// Config.Lease are fixed from here on.
-func NewManager(rt Runtime, cfg Config, log *slog.Logger) *Manager {
+// NewManager makes a Manager that starts containers with rt and remembers in store; nil forgets. Restore must follow
+// before anything is executed. Close it to end its sessions. Config.MaxStarting, Config.Lease and
+// Config.Pool.ShrinkAfter are fixed from here on.
+func NewManager(rt Runtime, store Store, cfg Config, log *slog.Logger) *Manager {
 	ctx, cancel := context.WithCancel(context.Background())
+	if store == nil {
+		store = noStore{}
+	}
 	m := &Manager{
 		rt:         rt,
+		store:      store,
 		log:        log,
 		ctx:        ctx,
 		cancel:     cancel,
-		starting:   make(chan struct{}, cfg.MaxStarting),
 		executions: newRegistry(),
 		cfg:        cfg,
 		sessions:   map[Key]*Session{},
 		ending:     map[*Session]Key{},
+		starts:     starts{free: cfg.MaxStarting},
+		pool:       pool{dropping: map[*container]struct{}{}},
 	}
-	m.wg.Go(func() { m.tend(cfg.Lease) })
+	m.gone = tombstones{store: store, failed: m.saved}
+	m.wg.Go(func() { m.tend(cfg.Lease, cfg.Pool.ShrinkAfter) })
 	return m
 }
 
@@ -53,13 +62,21 @@ func (m *Manager) SetConfig(cfg Config) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.cfg = cfg
+	m.refit()
+}
+
+// saved tells of a store that failed: a later daemon will know less.
+func (m *Manager) saved(err error) {
+	if err != nil {
+		m.log.Error("state not saved", "err", err)
+	}
 }
 
 // Execute queues code in the session named by key, which it creates when there is none; an empty id gets a UUID.
 // It returns when the execution is queued, after the session's start where it had to start. When the setup code failed,
 // the execution it returns is that of the setup code, ended, and the session is gone.
 //
-// It returns an Error with CodeInvalid, CodeNotFound, CodeLost, CodeBusy, CodeCapacity, CodeImage, CodeEngine or
+// It returns an Error with CodeInvalid, CodeNotFound, CodeLost, CodeExpired, CodeBusy, CodeCapacity, CodeImage, CodeEngine or
 // CodeClosed, or the cause of ctx; a start that ctx left behind goes on.
 func (m *Manager) Execute(ctx context.Context, key Key, req Request) (*Execution, error) {
 	asked := key
@@ -85,7 +102,7 @@ func (m *Manager) execute(ctx context.Context, key Key, req Request, forget func
 		m.mu.Lock()
 		cfg := m.cfg
 		m.mu.Unlock()
-		if err := req.validate(cfg.Execution); err != nil {
+		if err := req.validate(cfg); err != nil {
 			return nil, err
 		}
 		s, created, err := m.session(key, req, cfg)
@@ -128,15 +145,23 @@ func (m *Manager) execute(ctx context.Context, key Key, req Request, forget func
 	}
 }
 
-// register makes e findable, and bounds how long it stays so after its end.
-func (m *Manager) register(e *Execution, forget func()) {
-	m.executions.add(e, forget)
+// register makes e findable, and bounds how long it stays so after its end. It returns false when its id is taken.
+func (m *Manager) register(e *Execution, forget func()) bool {
+	if !m.executions.add(e, forget) {
+		return false
+	}
 	e.OnEnd(func() {
 		m.mu.Lock()
 		cfg := m.cfg
 		m.mu.Unlock()
-		m.executions.keep(e, cfg.MaxResults, cfg.ResultsKept)
+		for _, gone := range m.executions.keep(e, cfg.MaxResults, cfg.ResultsKept) {
+			if gone.forget != nil {
+				gone.forget()
+			}
+			gone.execution.ack(false) // this may be the reader of a container
+		}
 	})
+	return true
 }
 
 // Execution finds an execution of owner's that runs, or ended and is still kept; else the error has CodeNotFound.
@@ -157,15 +182,6 @@ func (m *Manager) Interrupt(key Key) error {
 	return nil
 }
 
-// Session says how a session is. An unknown one is CodeNotFound, a lost one CodeLost.
-func (m *Manager) Session(key Key) (Info, error) {
-	s, err := m.find(key)
-	if err != nil {
-		return Info{}, err
-	}
-	return s.info(), nil
-}
-
 // Background is what threads and child processes of a session wrote after the end of the execution they came from. The
 // feed ends with the session; the oldest output is dropped at 256 KiB.
 func (m *Manager) Background(key Key) (Feed, error) {
@@ -183,16 +199,21 @@ func (m *Manager) find(key Key) (*Session, error) {
 	if s := m.sessions[key]; s != nil {
 		return s, nil
 	}
-	if err := m.lostError(key); err != nil {
+	if err := m.goneError(key); err != nil {
 		return nil, err
 	}
 	return nil, Errorf(CodeNotFound, "no session %s", key.ID)
 }
 
-// lostError needs mu.
-func (m *Manager) lostError(key Key) error {
-	if cause, ok := m.lost.get(key, m.cfg.LostKept); ok {
-		return Errorf(CodeLost, "session %s is lost: %s; reset it to use the id again", key.ID, cause)
+// goneError needs mu. It says what became of a session that is gone, if nobody ended it.
+func (m *Manager) goneError(key Key) error {
+	stone, ok := m.gone.get(key, m.cfg.LostKept)
+	switch {
+	case !ok:
+		return nil
+	case stone.Expired:
+		return Errorf(CodeExpired, "session %s has expired: %s; reset it to use the id again", key.ID, stone.Cause)
+	default:
+		return Errorf(CodeLost, "session %s is lost: %s; reset it to use the id again", key.ID, stone.Cause)
 	}
-	return nil
 }

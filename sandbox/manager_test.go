@@ -25,6 +25,8 @@ func testConfig() sandbox.Config {
 		StopTimeout:  10 * time.Second,
 		Lease:        time.Hour,
 		LostKept:     time.Hour,
+		StartQueue:   8,
+		Pool:         sandbox.PoolConfig{ShrinkAfter: time.Hour},
 		ResultsKept:  time.Hour,
 		MaxResults:   64 << 10,
 		Execution: sandbox.ExecutionConfig{
@@ -40,7 +42,7 @@ func newManager(t *testing.T, cfg sandbox.Config, play func(*sandboxtest.Call)) 
 	t.Helper()
 	leaks := goleak.IgnoreCurrent()
 	rt := &sandboxtest.Runtime{Play: play}
-	m := sandbox.NewManager(rt, cfg, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	m := sandbox.NewManager(rt, nil, cfg, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	t.Cleanup(func() {
 		if err := m.Close(context.Background()); err != nil {
 			t.Errorf("Close: %v", err)
@@ -564,20 +566,16 @@ func TestManager_CloseEndsEverything(t *testing.T) {
 	}
 }
 
-func TestManager_SweepRemovesWhatNoSessionUses(t *testing.T) {
+func TestManager_RestoreRemovesWhatIsNoSessions(t *testing.T) {
 	m, rt := newManager(t, testConfig(), nil)
-	run(t, m, "a", "x")
 	if _, err := rt.Start(t.Context(), sandbox.Spec{Session: "left by somebody"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Sweep(t.Context()); err != nil {
+	if err := m.Restore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if left, _ := rt.List(t.Context()); len(left) != 1 {
-		t.Errorf("%d containers, want the session's alone", len(left))
-	}
-	if r := run(t, m, "a", "y"); r.ExecutionCount != 2 {
-		t.Errorf("the session was swept away")
+	if left, _ := rt.List(t.Context()); len(left) != 0 {
+		t.Errorf("%d containers are left", len(left))
 	}
 }
 

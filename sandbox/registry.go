@@ -20,27 +20,31 @@ type record struct {
 	owner     string
 	bytes     int64
 	endedAt   time.Time
-	forget    func() // called when the record goes; nil for none
+	forget    func() // to be called when the record has gone; nil for none
 }
 
 func newRegistry() *registry {
 	return &registry{byID: map[string]*record{}, ended: list.New()}
 }
 
-// add makes e findable.
-func (r *registry) add(e *Execution, forget func()) {
+// add makes e findable, unless its id is taken.
+func (r *registry) add(e *Execution, forget func()) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.byID[e.ID()] != nil {
+		return false
+	}
 	r.byID[e.ID()] = &record{execution: e, owner: e.session.key.Owner, forget: forget}
+	return true
 }
 
-// keep notes that e has ended, and drops what is beyond the bounds.
-func (r *registry) keep(e *Execution, maxBytes int64, maxAge time.Duration) {
+// keep notes that e has ended, and drops what is beyond the bounds; it returns those.
+func (r *registry) keep(e *Execution, maxBytes int64, maxAge time.Duration) (dropped []*record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rec := r.byID[e.ID()]
 	if rec == nil {
-		return
+		return nil
 	}
 	rec.bytes, rec.endedAt = e.log.size()+recordOverhead, time.Now()
 	r.bytes += rec.bytes
@@ -48,15 +52,14 @@ func (r *registry) keep(e *Execution, maxBytes int64, maxAge time.Duration) {
 	for front := r.ended.Front(); front != nil; front = r.ended.Front() {
 		oldest := front.Value.(*record)
 		if r.bytes <= maxBytes && time.Since(oldest.endedAt) <= maxAge {
-			return
+			break
 		}
 		r.ended.Remove(front)
 		r.bytes -= oldest.bytes
 		delete(r.byID, oldest.execution.ID())
-		if oldest.forget != nil {
-			oldest.forget()
-		}
+		dropped = append(dropped, oldest)
 	}
+	return dropped
 }
 
 // recordOverhead is what an execution takes beside its events, in bytes, generously.

@@ -32,8 +32,12 @@ type Request struct {
 	SetupCode string
 	// NoCreate refuses an unknown session with CodeNotFound instead of creating it.
 	NoCreate bool
-	// Anew lets the id of a lost session be used again, for a new one.
+	// Anew lets the id of a session that was lost, or expired, be used again, for a new one.
 	Anew bool
+	// MustCreate refuses the id of a session that is there with CodeConflict.
+	MustCreate bool
+	// Session is what the session is to be, if this request creates it.
+	Session SessionOptions
 	// Locals asks for variables after Code; nil for none.
 	Locals *LocalsRequest
 	// Timeout bounds Code; 0 is the configured default. More than the ceiling is CodeInvalid.
@@ -67,7 +71,11 @@ type LocalsRequest struct {
 var FigureFormats = []string{"png", "svg"}
 
 // validate checks the bounds that the configuration sets.
-func (r Request) validate(cfg ExecutionConfig) error {
+func (r Request) validate(config Config) error {
+	cfg := config.Execution
+	if err := r.Session.validate(config); err != nil {
+		return err
+	}
 	switch {
 	case int64(len(r.Code)) > cfg.MaxCode:
 		return Errorf(CodeInvalid, "code has %d bytes, at most %d are allowed", len(r.Code), cfg.MaxCode)

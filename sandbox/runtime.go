@@ -13,6 +13,8 @@ type Runtime interface {
 	Start(ctx context.Context, spec Spec) (Instance, error)
 	// List returns every container with this owner's labels, also those that never started.
 	List(ctx context.Context) ([]Instance, error)
+	// Updates tells whether Instance.Update may turn a container with the limits from into one with the limits to.
+	Updates(from, to Limits) bool
 	// Ping tells whether the engine answers.
 	Ping(ctx context.Context) error
 	// Close releases the client. It does not touch containers.

@@ -2,9 +2,7 @@ package sandbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"runtime/debug"
 	"slices"
@@ -15,36 +13,29 @@ import (
 	"github.com/google/uuid"
 )
 
-// backstop is how long after deadline and grace the driver may still answer. It promises one second.
-const backstop = 2 * time.Second
+// answerTime is how long after deadline and grace the driver may still answer. It promises one second.
+const answerTime = 2 * time.Second
 
 // largeBlob is when a blob is worth giving its memory back at once, in bytes.
 const largeBlob = 16 << 20
 
-// maxFaults is how many FAULTs a driver may have to tell of: the daemon never sends what is one, so each is its word.
-const maxFaults = 16
-
-// Session is one container and the executions in it, which run one after the other.
+// Session is the executions of one container, which run one after the other.
 type Session struct {
-	key Key
-	uid uuid.UUID // names the container in labels and logs
-	log *slog.Logger
+	key     Key
+	options SessionOptions // as it was asked for
+	created time.Time
+	log     *slog.Logger
+	onLost  func(*Session) // called once, must not block
 
-	started  chan struct{} // closed when the start has ended, well or not
-	startErr error         // immutable once started is closed
-	instance Instance      // nil when none was made; immutable once started is closed
-	link     *link         // immutable once started is closed
-
+	started     chan struct{} // closed when the start has ended, well or not
+	startErr    error         // immutable once started is closed
+	container   *container    // nil when none was made; immutable once started is closed
+	setup       *Execution    // of the setup code, when it failed; immutable once started is closed
 	cancelStart context.CancelFunc
-	setup       *Execution // of the setup code, when it failed; immutable once started is closed
 
 	background backgroundLog
-	faults     int // the reader's alone
 
-	wg sync.WaitGroup // the reader, and what every execution has under way
-
-	removing sync.Mutex // held while the container is being removed
-	removed  bool       // guarded by removing
+	wg sync.WaitGroup // what every execution has under way
 
 	mu          sync.Mutex
 	queue       []*Execution // guarded by mu; the first one is running
@@ -53,40 +44,21 @@ type Session struct {
 	lost        bool         // guarded by mu; over without anybody asking for it
 	count       int          // guarded by mu; executions so far
 	stateLostAt int          // guarded by mu; 0 when the variables are there
-
-	onLost func(*Session) // called once, must not block
+	// kept are executions that ended before this daemon knew of them, and whose messages are to come. Guarded by mu.
+	kept map[uuid.UUID]*Execution
+	life life // guarded by mu
 }
 
-func newSession(key Key, log *slog.Logger, onLost func(*Session)) *Session {
-	uid := uuid.New()
+func newSession(key Key, options SessionOptions, log *slog.Logger, onLost func(*Session)) *Session {
 	return &Session{
 		key:        key,
-		uid:        uid,
-		log:        log.With("session", uid.String()),
+		options:    options,
+		created:    time.Now(),
+		log:        log,
 		started:    make(chan struct{}),
 		onLost:     onLost,
 		background: backgroundLog{log: eventLog{maxBytes: maxBackground}},
 	}
-}
-
-// start brings up the container and begins to read from it. It returns when the driver is ready.
-func (s *Session) start(ctx context.Context, rt Runtime, spec Spec) error {
-	inst, err := rt.Start(ctx, spec)
-	if err != nil {
-		return err
-	}
-	s.instance = inst // also when it is of no use: somebody has to remove it
-	l, ready, err := attach(ctx, inst, spec, false)
-	if err != nil {
-		return &Error{Code: CodeEngine, Message: "the session's driver did not come up", Err: err}
-	}
-	s.log.Debug("session started", "instance", inst.ID(), "python", ready.Python)
-	s.link = l
-	s.mu.Lock()
-	s.count = ready.ExecutionCount
-	s.mu.Unlock()
-	s.wg.Go(s.read)
-	return nil
 }
 
 // submit queues e. Executions of a session run in the order of submit. One that can run at once is sent before submit
@@ -158,25 +130,57 @@ func (s *Session) launch(e *Execution) {
 		s.wg.Done()
 		return
 	}
-	late := time.AfterFunc(e.timeout+e.caps.Grace+backstop, func() {
+	s.backstop(e, e.timeout)
+	switch err := s.deliver(e); {
+	case err == nil:
+	case wire.IsBadFrame(err):
+		s.lose("its container broke the protocol", err)
+	default:
+		s.log.Warn("execution not delivered", "execution", e.ID(), "err", err)
+		// Of its blobs the driver may have a part; the next execution must not wait for the deadline of this one.
+		_ = s.sendInterrupt(e, string(OutcomeCancelled))
+	}
+}
+
+// backstop ends the session when the driver has not answered by the end of e's grace, and a little more. It gives up what
+// was counted for e in wg.
+func (s *Session) backstop(e *Execution, left time.Duration) {
+	late := time.AfterFunc(left+e.caps.Grace+answerTime, func() {
 		defer s.wg.Done()
 		s.lose("its driver did not answer in time", nil)
 	})
+	s.mu.Lock()
+	e.late = late
+	s.mu.Unlock()
 	e.OnEnd(func() {
 		if late.Stop() {
 			s.wg.Done()
 		}
 	})
-	err := s.link.send(wire.Execute, e.id, wire.Marshal(e.message()))
-	if err == nil {
-		err = s.sent(e)
+}
+
+// deliver sends e to the driver. When the connection breaks meanwhile it sends EXECUTE again over the next one: the
+// supervisor runs an id once.
+func (s *Session) deliver(e *Execution) error {
+	message := wire.Marshal(e.message())
+	for {
+		err := s.container.send(wire.Execute, e.id, message)
+		if err == nil {
+			break
+		}
+		if s.isOver() || e.Result() != nil {
+			return nil
+		}
+		e.again.Store(true)
 	}
-	if err == nil {
-		err = s.sendBlobs(e)
+	s.sent(e)
+	if err := s.sendBlobs(e); err != nil {
+		return err
 	}
-	if err != nil {
-		s.lose("its container stopped reading", err)
-	}
+	s.mu.Lock()
+	e.delivered = true
+	s.mu.Unlock()
+	return nil
 }
 
 // begin marks e as running, unless it has ended already.
@@ -196,15 +200,14 @@ func (s *Session) begin(e *Execution) bool {
 }
 
 // sent notes that the driver knows of e, and makes up for an interrupt that came before that.
-func (s *Session) sent(e *Execution) error {
+func (s *Session) sent(e *Execution) {
 	s.mu.Lock()
 	e.sent = true
 	interrupted := e.interrupted
 	s.mu.Unlock()
-	if !interrupted {
-		return nil
+	if interrupted {
+		_ = s.sendInterrupt(e, string(OutcomeInterrupted)) // if the connection breaks, resync does
 	}
-	return s.sendInterrupt(e)
 }
 
 // sendBlobs sends what EXECUTE announced, never more than the window ahead of what the driver has taken.
@@ -226,7 +229,7 @@ func (s *Session) sendBlobs(e *Execution) error {
 				continue
 			}
 			n := min(int64(len(blob)), room, wire.MaxPayload)
-			if err := s.link.send(wire.Data, e.id, blob[:n]); err != nil {
+			if err := s.container.send(wire.Data, e.id, blob[:n]); err != nil {
 				return err
 			}
 			blob, sent = blob[n:], sent+n
@@ -252,11 +255,11 @@ func (s *Session) interrupt(e *Execution) error {
 	case i < 0 || !sent: // over already, or run will see to it
 		return nil
 	}
-	return s.sendInterrupt(e)
+	return s.sendInterrupt(e, string(OutcomeInterrupted))
 }
 
-func (s *Session) sendInterrupt(e *Execution) error {
-	return s.tell(e, wire.Interrupt, wire.Marshal(wire.InterruptMessage{Reason: string(OutcomeInterrupted)}))
+func (s *Session) sendInterrupt(e *Execution, reason string) error {
+	return s.tell(e, wire.Interrupt, wire.Marshal(wire.InterruptMessage{Reason: reason}))
 }
 
 // tell sends a message about e, if it is running.
@@ -267,22 +270,10 @@ func (s *Session) tell(e *Execution, t wire.Type, payload []byte) error {
 	if !running {
 		return nil
 	}
-	return s.link.send(t, e.id, payload)
-}
-
-// read takes all that the container says, until it ends or breaks the protocol. It never stops while the link is open:
-// an engine whose attach stream is not drained cannot kill the container.
-func (s *Session) read() {
-	for {
-		f, err := s.link.dec.NextMessage()
-		if err == nil && f.Epoch == s.link.epoch {
-			err = s.handle(f)
-		}
-		if err != nil {
-			s.lose(s.explain(err), err)
-			return
-		}
+	if err := s.container.send(t, e.id, payload); err != nil && !s.isOver() {
+		return &Error{Code: CodeEngine, Message: "the connection to the session's container broke", Err: err}
 	}
+	return nil
 }
 
 // handle takes one message. An error means that the container broke the protocol.
@@ -293,29 +284,24 @@ func (s *Session) handle(f wire.Frame) error {
 		s.stateLostAt = s.count
 		s.mu.Unlock()
 		return nil
-	case wire.Fault:
-		if s.faults++; s.faults > maxFaults {
-			return fmt.Errorf("more than %d FAULTs: %w", maxFaults, wire.BadMessage)
-		}
-		s.log.Warn("the driver skipped bytes", "message", fmt.Sprintf("%.200q", f.Payload))
-		return nil
 	case wire.BackgroundStdout, wire.BackgroundStderr:
 		s.background.add(f)
 		return nil
-	case wire.Pong:
-		return nil
-	}
-	if f.Type < wire.Ready {
-		return fmt.Errorf("a frame of type %#x from the driver: %w", uint8(f.Type), wire.BadType)
 	}
 	s.mu.Lock()
-	var e *Execution
+	e := s.kept[f.Execution]
 	if len(s.queue) > 0 && s.queue[0].id == f.Execution {
 		e = s.queue[0]
 	}
 	s.mu.Unlock()
 	if e == nil { // the tail of one that was given up
 		return nil
+	}
+	if f.Seq != 0 {
+		if f.Seq <= e.seq { // sent again after the connection broke
+			return nil
+		}
+		e.seq = f.Seq
 	}
 	if f.Type == wire.Done {
 		return s.done(e, f)
@@ -334,48 +320,25 @@ func (s *Session) done(e *Execution, f wire.Frame) error {
 		s.mu.Unlock()
 		return nil
 	}
-	s.queue = s.queue[1:]
-	if len(s.queue) > 0 {
-		close(s.queue[0].turn)
+	if len(s.queue) > 0 && s.queue[0] == e {
+		s.next()
+		s.count = m.ExecutionCount
+		if !m.StateKept {
+			s.stateLostAt = max(s.count, 1)
+		}
 	}
-	s.count = m.ExecutionCount
-	if !m.StateKept {
-		s.stateLostAt = max(s.count, 1)
-	}
+	delete(s.kept, e.id)
 	lostAt := e.stateLostAt
 	s.mu.Unlock()
 	return e.finish(m, lostAt)
 }
 
-// explain says for people why the stream ended.
-func (s *Session) explain(err error) string {
-	if wire.IsBadFrame(err) {
-		return "its container broke the protocol"
+// next needs mu. It takes the first execution out of the queue and gives the one behind it its turn.
+func (s *Session) next() {
+	s.queue = s.queue[1:]
+	if len(s.queue) > 0 {
+		close(s.queue[0].turn)
+		return
 	}
-	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return "the connection to its container failed"
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	status, err := s.instance.Wait(ctx)
-	if err != nil {
-		return "its container ended, cause unknown"
-	}
-	if status.OOMKilled {
-		return fmt.Sprintf("its container ended with status %d after processes were killed at the memory limit", status.Code)
-	}
-	return fmt.Sprintf("its container ended with status %d", status.Code)
-}
-
-// ping renews the container's lease. Its answer is only drained.
-func (s *Session) ping() error {
-	select {
-	case <-s.started:
-	default:
-		return nil
-	}
-	if s.startErr != nil {
-		return nil
-	}
-	return s.link.send(wire.Ping, uuid.Nil, nil)
+	s.life.active = time.Now()
 }

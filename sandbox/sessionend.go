@@ -1,10 +1,9 @@
 package sandbox
 
 import (
-	"context"
+	"maps"
+	"slices"
 	"time"
-
-	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
 )
 
 // lose ends a session that nobody asked to end, and tells its owner.
@@ -16,31 +15,38 @@ func (s *Session) lose(cause string, err error) {
 	s.onLost(s)
 }
 
-// finish makes the session over: no execution is accepted, those there are end with the outcome, and the link is closed.
-// It returns false when the session was over already. The container is left to destroy.
+// finish makes the session over: no execution is accepted, those there are end with the outcome, and the connection is
+// closed. It returns false when the session was over already. The container is left to destroy.
 func (s *Session) finish(outcome Outcome, cause string, lost bool) bool {
-	s.mu.Lock()
-	if s.over {
-		s.mu.Unlock()
+	queue, ok := s.end(cause, lost)
+	if !ok {
 		return false
 	}
-	s.over, s.cause, s.lost = true, cause, lost
-	queue := s.queue
-	s.queue = nil
-	s.mu.Unlock()
-
-	if s.link != nil {
-		if !lost { // ends the processes at once; the removal of the container takes longer
-			s.link.sendLast(wire.Shutdown)
-		}
-		// Closed before the container is removed: an engine with a full stream hangs on the removal.
-		s.link.close()
+	if s.container != nil {
+		s.container.close(!lost)
 	}
 	for _, e := range queue {
 		e.abandon(outcome, cause)
 	}
 	s.background.log.close()
 	return true
+}
+
+// end makes the session over, and returns the executions that have not ended; false when it was over already.
+func (s *Session) end(cause string, lost bool) (queue []*Execution, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return nil, false
+	}
+	s.over, s.cause, s.lost = true, cause, lost
+	if s.life.timer != nil {
+		s.life.timer.Stop()
+	}
+	queue, s.queue = s.queue, nil
+	queue = slices.AppendSeq(queue, maps.Values(s.kept))
+	s.kept = nil
+	return queue, true
 }
 
 // isOver tells whether the session has ended.
@@ -50,23 +56,21 @@ func (s *Session) isOver() bool {
 	return s.over
 }
 
-// remove destroys the container of a session that is over, if one was made, and waits for the session's goroutines. It
-// may be called again, as after an error, and by several at once.
-func (s *Session) remove(timeout time.Duration) error {
-	s.removing.Lock()
-	defer s.removing.Unlock()
-	if s.removed {
-		return nil
+// record is what a later daemon has to know of the session.
+func (s *Session) record() SessionRecord {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := SessionRecord{
+		Container: s.container.uid.String(),
+		Key:       s.key,
+		Spec:      s.container.currentSpec(),
+		Options:   s.options,
+		Created:   s.created,
+		TTL:       s.life.ttl,
+		Idle:      s.life.idle,
 	}
-	if s.instance != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), timeout)
-		defer cancel()
-		if err := s.instance.Destroy(ctx); err != nil {
-			s.log.Error("container not removed", "instance", s.instance.ID(), "err", err)
-			return err
-		}
+	if s.life.ttl > 0 {
+		r.Ends = time.Now().Add(time.Until(s.life.ends)) // by the wall clock as it is now
 	}
-	s.wg.Wait()
-	s.removed = true
-	return nil
+	return r
 }

@@ -11,43 +11,80 @@ func (m *Manager) session(key Key, req Request, cfg Config) (s *Session, created
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return nil, false, Errorf(CodeClosed, "the daemon is shutting down")
+		return nil, false, errClosed
 	}
 	if s := m.sessions[key]; s != nil {
+		if req.MustCreate {
+			return nil, false, Errorf(CodeConflict, "session %s is there already", key.ID)
+		}
 		return s, false, nil
 	}
-	if req.Anew {
-		m.lost.drop(func(k Key) bool { return k == key })
-	}
-	if err := m.lostError(key); err != nil {
+	if err := m.admit(key, req, cfg); err != nil {
 		return nil, false, err
 	}
+	spec, err := req.Session.spec(cfg)
+	if err != nil {
+		return nil, false, err
+	}
+	s = newSession(key, req.Session, m.log, m.bury)
+	warm := m.takeWarm(spec)
+	if warm == nil && len(m.starts.waiting) >= cfg.StartQueue && m.starts.free == 0 {
+		return nil, false, errStartsFull // said here, before anybody can wait for it
+	}
+	m.sessions[key] = s
+	if warm != nil && warm.currentSpec().Limits == spec.Limits && req.SetupCode == "" && m.adopt(s, warm, cfg) {
+		close(s.started) // the short way: nothing is left to wait for
+		return s, true, nil
+	}
+	ctx, cancel := context.WithCancel(m.ctx)
+	s.cancelStart = cancel
+	m.wg.Go(func() {
+		defer cancel()
+		m.start(ctx, s, spec, warm, req, cfg)
+	})
+	return s, true, nil
+}
+
+// admit needs mu. It refuses a session that may not be created.
+func (m *Manager) admit(key Key, req Request, cfg Config) error {
+	if req.Anew {
+		m.gone.drop(func(k Key) bool { return k == key })
+	}
+	if err := m.goneError(key); err != nil {
+		return err
+	}
 	if req.NoCreate {
-		return nil, false, Errorf(CodeNotFound, "no session %s", key.ID)
+		return Errorf(CodeNotFound, "no session %s", key.ID)
 	}
 	// Those that are ending count: their containers still use memory.
 	if len(m.sessions)+len(m.ending) >= cfg.MaxSessions {
-		return nil, false, &Error{
+		return &Error{
 			Code:       CodeCapacity,
 			Message:    fmt.Sprintf("%d sessions are open, which is the most that may be", cfg.MaxSessions),
 			RetryAfter: time.Second,
 		}
 	}
-	s = newSession(key, m.log, m.bury)
-	ctx, cancel := context.WithCancel(m.ctx)
-	s.cancelStart = cancel
-	m.sessions[key] = s
-	m.wg.Go(func() {
-		defer cancel()
-		m.start(ctx, s, req, cfg)
-	})
-	return s, true, nil
+	return nil
 }
 
-// start brings s up, its setup code included. What it made and is not to stay, it removes.
-func (m *Manager) start(ctx context.Context, s *Session, req Request, cfg Config) {
+// adopt needs mu. It makes c the container of s, and remembers that. It returns false when c has just ended.
+func (m *Manager) adopt(s *Session, c *container, cfg Config) bool {
+	s.container, s.log = c, c.log
+	if !c.claim(s) {
+		s.container = nil
+		return false
+	}
+	ttl, idle, _ := s.options.lifetimes(cfg) // it was validated
+	s.live(ttl, idle, ttl, m.expire)
+	m.saved(m.store.SaveSession(s.record()))
+	return true
+}
+
+// start brings s up, its setup code included. What it made and is not to stay, it removes. warm, where there is one, is
+// taken from the pool.
+func (m *Manager) start(ctx context.Context, s *Session, spec Spec, warm *container, req Request, cfg Config) {
 	defer close(s.started)
-	s.startErr = m.startContainer(ctx, s, cfg)
+	s.startErr = m.equip(ctx, s, spec, warm, cfg)
 	if s.startErr == nil && req.SetupCode != "" {
 		m.runSetup(ctx, s, req, cfg)
 	}
@@ -58,11 +95,46 @@ func (m *Manager) start(ctx context.Context, s *Session, req Request, cfg Config
 		s.startErr = &Error{Code: CodeEngine, Message: "the session's container did not start", Err: s.startErr}
 	}
 	if s.startErr != nil {
-		m.log.Error("session not started", "session", s.uid.String(), "err", s.startErr)
+		m.log.Error("session not started", "err", s.startErr)
 	}
 	m.retire(s)
 	s.finish(OutcomeCancelled, "it did not start", false)
 	_ = m.remove(s, cfg.StopTimeout) // logged there, and tried again
+}
+
+// equip gives s its container: warm, with its limits changed where they have to be, or another.
+func (m *Manager) equip(ctx context.Context, s *Session, spec Spec, warm *container, cfg Config) error {
+	parent := ctx
+	ctx, cancel := context.WithTimeout(ctx, cfg.StartTimeout)
+	defer cancel()
+	for {
+		c, err := warm, error(nil)
+		if warm = nil; c == nil {
+			c, err = m.obtain(ctx, spec, cfg.StartQueue)
+		}
+		if err == nil {
+			err = c.update(ctx, spec.Limits)
+		}
+		if err != nil && parent.Err() != nil {
+			err = errNotStarted
+		}
+		m.mu.Lock()
+		if m.sessions[s.key] != s { // ended meanwhile
+			err = errNotStarted
+		}
+		if err == nil && m.adopt(s, c, cfg) {
+			m.mu.Unlock()
+			return nil
+		}
+		if c != nil {
+			m.drop(c)
+		}
+		m.mu.Unlock()
+		if err != nil && ErrorCode(err) != CodeUnsupported {
+			return err
+		}
+		// A warm one that ended, or that uses too much for the limits: another may do.
+	}
 }
 
 // runSetup runs the setup code. When it fails, s.setup is set; when ctx ended first, s.startErr.
@@ -78,33 +150,18 @@ func (m *Manager) runSetup(ctx context.Context, s *Session, req Request, cfg Con
 		s.startErr = errNotStarted
 	} else if r.Outcome != OutcomeOK {
 		s.setup = setup
+	} else {
+		setup.ack(true) // nobody asks for it
 	}
 }
 
-// errNotStarted is returned to those who wait for a session that was reset, or shut down, while it started.
-var errNotStarted = Errorf(CodeConflict, "the session was ended before it had started")
-
-// startContainer waits for its turn and starts the container of s.
-func (m *Manager) startContainer(ctx context.Context, s *Session, cfg Config) error {
-	parent := ctx
-	ctx, cancel := context.WithTimeout(ctx, cfg.StartTimeout)
-	defer cancel()
-	select {
-	case m.starting <- struct{}{}:
-		defer func() { <-m.starting }()
-	case <-ctx.Done():
-		if parent.Err() != nil {
-			return errNotStarted
-		}
-		return &Error{
-			Code:       CodeCapacity,
-			Message:    fmt.Sprintf("no container could be started within %s: too many starts are under way", cfg.StartTimeout),
-			RetryAfter: time.Second,
-		}
-	}
-	err := s.start(ctx, m.rt, Spec{Session: s.uid.String(), Limits: cfg.Limits, Lease: cfg.Lease})
-	if err != nil && parent.Err() != nil {
-		return errNotStarted
-	}
-	return err
-}
+var (
+	// errNotStarted is returned to those who wait for a session that was reset, or shut down, while it started.
+	errNotStarted = Errorf(CodeConflict, "the session was ended before it had started")
+	// errClosed is returned while the daemon shuts down.
+	errClosed = Errorf(CodeClosed, "the daemon is shutting down")
+	// errStartsFull is returned at once when too many clients wait for a container.
+	errStartsFull = &Error{Code: CodeCapacity, Message: "too many sessions are being started", RetryAfter: time.Second}
+	// errStartsSlow is returned to a client whose turn did not come in time.
+	errStartsSlow = &Error{Code: CodeCapacity, Message: "no container could be started in time: too many starts are under way", RetryAfter: time.Second}
+)

@@ -3,10 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Reset ends the session of key, and forgets the cause if it was lost. It returns after the container is gone. An
@@ -27,6 +24,11 @@ func (m *Manager) Close(ctx context.Context) error {
 	if err := m.end(ctx, "the daemon is shutting down", nil); err != nil {
 		return err
 	}
+	return m.idle(ctx)
+}
+
+// idle waits for what the Manager has under way.
+func (m *Manager) idle(ctx context.Context) error {
 	idle := make(chan struct{})
 	go func() {
 		m.wg.Wait()
@@ -76,11 +78,12 @@ func (m *Manager) condemn(doomed func(Key) bool) (sessions []*Session, timeout t
 	defer m.mu.Unlock()
 	if doomed == nil {
 		m.closed = true
+		m.dropPool()
 		doomed = func(Key) bool { return true }
 	} else if m.closed {
-		return nil, 0, Errorf(CodeClosed, "the daemon is shutting down")
+		return nil, 0, errClosed
 	}
-	m.lost.drop(doomed)
+	m.gone.drop(doomed)
 	for key, s := range m.sessions {
 		if doomed(key) {
 			m.unlist(s)
@@ -97,18 +100,25 @@ func (m *Manager) condemn(doomed func(Key) bool) (sessions []*Session, timeout t
 
 // endOne ends a session that is off the list.
 func (m *Manager) endOne(s *Session, cause string, timeout time.Duration) error {
-	s.cancelStart()
+	if s.cancelStart != nil {
+		s.cancelStart()
+	}
 	<-s.started
 	s.finish(OutcomeCancelled, cause, false)
 	return m.remove(s, timeout)
 }
 
-// remove removes the container of a session that is over. One that cannot be removed stays in ending: it counts, and is
-// tried again by tend, and by whoever resets its id.
+// remove removes the container of a session that is over, and waits for what its executions have under way. One that
+// cannot be removed stays in ending: it counts, and is tried again by tend, and by whoever resets its id.
 func (m *Manager) remove(s *Session, timeout time.Duration) error {
-	if err := s.remove(timeout); err != nil {
-		return err
+	if s.container != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		if err := s.container.remove(ctx); err != nil {
+			return err
+		}
 	}
+	s.wg.Wait()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.ending, s)
@@ -122,13 +132,17 @@ func (m *Manager) retire(s *Session) {
 	m.unlist(s)
 }
 
-// unlist needs mu. It moves s from the list to those that are ending, and tells whether it was on the list.
+// unlist needs mu. It moves s from the list to those that are ending, and tells whether it was on the list. From here on
+// a daemon that starts anew takes the container for a leftover.
 func (m *Manager) unlist(s *Session) bool {
 	if m.sessions[s.key] != s {
 		return false
 	}
 	delete(m.sessions, s.key)
 	m.ending[s] = s.key
+	if s.container != nil {
+		m.saved(m.store.RemoveSession(s.container.uid.String()))
+	}
 	return true
 }
 
@@ -138,7 +152,7 @@ func (m *Manager) bury(s *Session) {
 	defer m.mu.Unlock()
 	timeout := m.cfg.StopTimeout
 	if m.unlist(s) {
-		m.lost.add(s.key, s.cause)
+		m.gone.add(Tombstone{Key: s.key, Cause: s.cause, At: time.Now()})
 	}
 	m.wg.Go(func() { // before the lock is given up: Close waits for it from then on
 		<-s.started              // its start may still be in the setup code
@@ -146,83 +160,19 @@ func (m *Manager) bury(s *Session) {
 	})
 }
 
-// removeEvery is how often a removal that failed is tried again.
-const removeEvery = 30 * time.Second
-
-// tend renews the lease of every container, and tries again to remove those that should be gone.
-func (m *Manager) tend(lease time.Duration) {
-	retry := time.NewTicker(removeEvery)
-	defer retry.Stop()
-	var renew <-chan time.Time
-	if lease > 0 {
-		ticker := time.NewTicker(lease / 3)
-		defer ticker.Stop()
-		renew = ticker.C
-	}
-	for {
-		var g errgroup.Group
-		g.SetLimit(16) // a frozen container holds a sender for writeTimeout
-		select {
-		case <-renew:
-			live, _, _ := m.list()
-			for _, s := range live {
-				g.Go(s.ping)
-			}
-		case <-retry.C:
-			_, ending, timeout := m.list()
-			for _, s := range ending {
-				g.Go(func() error { return m.remove(s, timeout) })
-			}
-		case <-m.ctx.Done():
-			return
-		}
-		_ = g.Wait() // what failed is logged, or shows in the session
-	}
-}
-
-// list returns the sessions, and those that are over and not gone.
-func (m *Manager) list() (live, ending []*Session, stopTimeout time.Duration) {
+// expire ends a session whose time is over, and remembers that.
+func (m *Manager) expire(s *Session, cause string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, s := range m.sessions {
-		live = append(live, s)
+	if !m.unlist(s) {
+		return
 	}
-	for s := range m.ending {
-		if s.isOver() { // its start may still be under way
-			ending = append(ending, s)
-		}
-	}
-	return live, ending, m.cfg.StopTimeout
-}
-
-// Sweep removes the containers of this owner that no session of the Manager uses: what an earlier daemon left.
-func (m *Manager) Sweep(ctx context.Context) error {
-	found, err := m.rt.List(ctx)
-	if err != nil {
-		return fmt.Errorf("list leftovers: %w", err)
-	}
-	m.mu.Lock()
-	used := map[string]bool{}
-	for _, s := range m.sessions {
-		used[s.uid.String()] = true
-	}
-	for s := range m.ending {
-		used[s.uid.String()] = true
-	}
-	m.mu.Unlock()
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(cap(m.starting))
-	for _, inst := range found {
-		if used[inst.Spec().Session] {
-			continue
-		}
-		g.Go(func() error {
-			m.log.Info("removing leftover container", "instance", inst.ID())
-			return inst.Destroy(ctx)
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return fmt.Errorf("remove leftovers: %w", err)
-	}
-	return nil
+	m.log.Info("session expired", "session", s.container.uid.String(), "cause", cause)
+	m.gone.add(Tombstone{Key: s.key, Expired: true, Cause: cause, At: time.Now()})
+	timeout := m.cfg.StopTimeout
+	m.wg.Go(func() {
+		s.finish(OutcomeCancelled, cause, false)
+		<-s.started
+		_ = m.remove(s, timeout) // logged there, and tried again
+	})
 }

@@ -15,7 +15,11 @@ if [ -n "$container" ]; then
 	owner=$(docker cp "$container:/var/lib/fastpyrepl/owner" - 2>/dev/null | tar --extract --to-stdout 2>/dev/null || true)
 fi
 
-step "stopping the daemon"
+step "stopping the daemon and its sessions"
+if [ -n "$container" ] && [ "$(docker inspect --format '{{.State.Running}}' "$container")" = true ]; then
+	docker kill --signal INT "$container" >/dev/null # by which it ends its sessions; on SIGTERM it would leave them to the next one
+	timeout 30 docker wait "$container" >/dev/null || true
+fi
 compose down "$@"
 if [ -n "$owner" ]; then
 	left=$(docker ps --all --quiet --filter "label=org.fastpyrepl.owner=$owner")

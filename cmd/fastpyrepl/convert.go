@@ -15,6 +15,7 @@ import (
 
 func sandboxConfig(c *configs.Config) sandbox.Config {
 	return sandbox.Config{
+		Image: c.Docker.DefaultImage,
 		Limits: sandbox.Limits{
 			Memory:  int64(c.Limits.Memory),
 			CPUs:    c.Limits.CPUs,
@@ -25,8 +26,26 @@ func sandboxConfig(c *configs.Config) sandbox.Config {
 			Inodes:  int64(c.Limits.Inodes),
 			NoFile:  int64(c.Limits.NoFile),
 		},
-		MaxSessions:  c.Sessions.Max,
-		MaxStarting:  c.Sessions.MaxStarting,
+		MaxLimits: sandbox.Ceilings{
+			Memory:  int64(c.MaxLimits.Memory),
+			CPUs:    c.MaxLimits.CPUs,
+			Pids:    int64(c.MaxLimits.Pids),
+			WorkDir: int64(c.MaxLimits.WorkDir),
+		},
+		MaxSessions: c.Sessions.Max,
+		MaxStarting: c.Sessions.MaxStarting,
+		StartQueue:  c.Sessions.StartQueue,
+		Pool: sandbox.PoolConfig{
+			Min:         c.Pool.Size.Min,
+			Max:         c.Pool.Size.Max,
+			MaxStarting: c.Pool.MaxStarting,
+			Preload:     c.Pool.Preload,
+			ShrinkAfter: c.Pool.ShrinkAfter,
+		},
+		TTL:          c.Sessions.TTL,
+		IdleTTL:      c.Sessions.IdleTTL,
+		MaxTTL:       c.Sessions.MaxTTL,
+		MaxIdleTTL:   c.Sessions.MaxIdleTTL,
 		StartTimeout: c.Sessions.StartTimeout,
 		StopTimeout:  c.Sessions.StopTimeout,
 		Lease:        c.Sessions.OrphanGrace,

@@ -12,6 +12,8 @@ func TestConvert_SetsEveryField(t *testing.T) {
 	cfg := configs.Default()
 	cfg.Server.AllowedHosts = []string{"a.test"}
 	cfg.Docker.Host, cfg.Docker.Runtime = "unix:///x", "runc"
+	cfg.Sessions.TTL, cfg.Sessions.IdleTTL, cfg.Sessions.MaxTTL, cfg.Sessions.MaxIdleTTL = 1, 2, 3, 4
+	cfg.Pool.Preload = []string{"numpy"}
 	engine, err := dockerConfig(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 // what the one before it left, and locked, so that no second one takes these for leftovers and removes them.
 type owner struct {
 	id   string
+	dir  string
 	file *os.File // holds the lock
 }
 
@@ -57,7 +58,7 @@ func claimOwner(dir string) (_ *owner, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("state_dir: %s does not hold a UUID: remove it once no container of this daemon is left", path)
 	}
-	return &owner{id: id.String(), file: file}, nil
+	return &owner{id: id.String(), dir: dir, file: file}, nil
 }
 
 // release lets another daemon claim the identity.

@@ -5,16 +5,26 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/gjyotin305/fastpyrepl/configs"
 )
 
 // reloader keeps a running daemon's configuration up to date with its source.
 type reloader struct {
-	source  configs.Source
-	current *configs.Config
-	apply   func(*configs.Config)
-	log     *slog.Logger
+	source configs.Source
+	apply  func(*configs.Config)
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	current *configs.Config // guarded by mu
+}
+
+// config is the configuration as it is now.
+func (r *reloader) config() *configs.Config {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.current
 }
 
 // run reloads whenever the file changed or the process was told to, until ctx ends.
@@ -37,7 +47,7 @@ func (r *reloader) reload() {
 		r.refuse(err)
 		return
 	}
-	merged, live, restart, err := configs.Reload(r.current, next)
+	merged, live, restart, err := configs.Reload(r.config(), next)
 	for _, key := range restart {
 		r.log.Warn("configuration: this key needs a restart", "key", key)
 	}
@@ -49,7 +59,9 @@ func (r *reloader) reload() {
 		r.log.Info("configuration: nothing to apply", "file", r.source.Path)
 		return
 	}
+	r.mu.Lock()
 	r.current = merged
+	r.mu.Unlock()
 	r.apply(merged)
 	r.log.Info("configuration: applied", "file", r.source.Path, "keys", strings.Join(live, " "))
 }

@@ -24,9 +24,11 @@ type running struct {
 	reloader *reloader
 	watcher  *watcher // nil when nothing is watched
 	hangup   <-chan os.Signal
+	remove   func() bool // whether the sessions end with the daemon that shuts down
 }
 
-// run serves until ctx ends, and then ends every session. It returns nil when nothing is left.
+// run serves until ctx ends, and then ends every session, or leaves them to the next daemon. It returns nil when nothing of
+// its own is left.
 func (d *running) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -39,8 +41,8 @@ func (d *running) run(ctx context.Context) error {
 }
 
 func (d *running) serve(ctx context.Context) error {
-	if err := d.manager.Sweep(ctx); err != nil {
-		return fmt.Errorf("remove what an earlier daemon left: %w", err)
+	if err := d.manager.Restore(ctx); err != nil {
+		return fmt.Errorf("take over what an earlier daemon left: %w", err)
 	}
 	if !d.cfg.Server.Loopback() {
 		d.log.Warn("insecure: other machines can reach this address, and whoever does can run code", "host", d.cfg.Server.Host)
@@ -61,13 +63,17 @@ func (d *running) reload(ctx context.Context) error {
 	return g.Wait()
 }
 
-// shutdown ends the sessions and, as their requests are answered, the server.
+// shutdown ends or leaves the sessions and, as their requests are answered, the server.
 func (d *running) shutdown(ctx context.Context) error {
-	d.log.Info("shutting down")
+	end, what := d.manager.Leave, "keep"
+	if d.remove() {
+		end, what = d.manager.Close, "remove"
+	}
+	d.log.Info("shutting down", "sessions", what)
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.Server.ShutdownTimeout)
 	defer cancel()
 	var g errgroup.Group
-	g.Go(func() error { return d.manager.Close(ctx) })
+	g.Go(func() error { return end(ctx) })
 	g.Go(func() error {
 		defer d.ln.Close() // also when Serve has yet to begin
 		return d.server.Shutdown(ctx)

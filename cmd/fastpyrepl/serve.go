@@ -20,6 +20,7 @@ import (
 	runnerimage "github.com/gjyotin305/fastpyrepl/runner-image"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 	"github.com/gjyotin305/fastpyrepl/sandbox/docker"
+	"github.com/gjyotin305/fastpyrepl/sandbox/state"
 )
 
 func (p *process) serveCommand() *cobra.Command {
@@ -42,17 +43,16 @@ func (p *process) serveCommand() *cobra.Command {
 
 // serve runs the daemon until ctx ends or a signal says so. A second signal ends the process at once.
 func (p *process) serve(ctx context.Context, src configs.Source, watch bool) error {
-	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
 	hangup := make(chan os.Signal, 1)
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
 	if src.Path != "" {
 		signal.Notify(hangup, syscall.SIGHUP)
 		defer signal.Stop(hangup)
 	} else { // nothing to reload: the terminal went away
 		signals = append(signals, syscall.SIGHUP)
 	}
-	ctx, stop := signal.NotifyContext(ctx, signals...)
+	ctx, stop := untilSignal(ctx, signals...)
 	defer stop()
-	defer context.AfterFunc(ctx, stop)()
 
 	cfg, err := configs.Load(src)
 	if err != nil {
@@ -88,10 +88,18 @@ func (p *process) serve(ctx context.Context, src configs.Source, watch bool) err
 	}
 	defer rt.Close()
 
-	manager := sandbox.NewManager(rt, sandboxConfig(cfg), log)
+	store, err := p.store(id, log)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	manager := sandbox.NewManager(rt, store, sandboxConfig(cfg), log)
 	handler := rest.New(manager, restLimits(cfg))
 	server := daemon.New(serverConfig(cfg), daemon.Deps{Log: log, Routes: handler.Routes()})
 	d := &running{cfg: cfg, log: log, manager: manager, server: server, ln: ln, watcher: w, hangup: hangup}
+	d.remove = func() bool {
+		return errors.Is(context.Cause(ctx), signalled{syscall.SIGINT}) || d.reloader.config().Sessions.OnShutdown == "remove"
+	}
 	d.reloader = &reloader{source: src, current: cfg, log: log, apply: func(c *configs.Config) {
 		level.Set(logLevel(c.Log))
 		manager.SetConfig(sandboxConfig(c))
@@ -101,12 +109,48 @@ func (p *process) serve(ctx context.Context, src configs.Source, watch bool) err
 	return d.run(ctx)
 }
 
+// signalled is why the daemon stops: a signal asked for it.
+type signalled struct{ os.Signal }
+
+func (s signalled) Error() string { return s.String() }
+
+// untilSignal returns a context that ends with the first of the signals, with signalled as its cause. The second one ends
+// the process.
+func untilSignal(ctx context.Context, signals ...os.Signal) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	came := make(chan os.Signal, 1)
+	signal.Notify(came, signals...)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer signal.Stop(came)
+		select {
+		case s := <-came:
+			cancel(signalled{s})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-ended
+	}
+}
+
 func (p *process) claim(cfg *configs.Config) (*owner, error) {
 	dir, err := p.stateDir(cfg.StateDir)
 	if err != nil {
 		return nil, usageError{err}
 	}
 	return claimOwner(dir)
+}
+
+// store opens what the daemon keeps of its sessions.
+func (p *process) store(id *owner, log *slog.Logger) (*state.Store, error) {
+	store, aside, err := state.Open(id.dir)
+	if aside != "" {
+		log.Error("the state was broken, and is begun anew: sessions of an earlier daemon end", "aside", aside)
+	}
+	return store, err
 }
 
 func listen(ctx context.Context, cfg *configs.Config) (net.Listener, error) {

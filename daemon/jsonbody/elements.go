@@ -22,3 +22,24 @@ func elements(array jsontext.Value) iter.Seq2[int, jsontext.Value] {
 		}
 	}
 }
+
+// membersOf yields the members of a valid object.
+func membersOf(object jsontext.Value) iter.Seq2[string, jsontext.Value] {
+	return func(yield func(string, jsontext.Value) bool) {
+		dec := jsontext.NewDecoder(bytes.NewBuffer(object))
+		if _, err := dec.ReadToken(); err != nil {
+			return
+		}
+		for dec.PeekKind() != '}' {
+			token, err := dec.ReadToken()
+			if err != nil {
+				return
+			}
+			name := token.String() // before the token's bytes are gone
+			value, err := dec.ReadValue()
+			if err != nil || !yield(name, value) {
+				return
+			}
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package jsonbody
 
 import (
+	"errors"
 	"math"
 	"regexp"
 	"strconv"
@@ -90,11 +91,56 @@ func Positive(dst *float64, limit float64) Decoder {
 		case n <= 0:
 			return one(&Error{Type: "greater_than", Msg: "Input should be greater than 0", Ctx: map[string]any{"gt": 0}})
 		case n > limit:
+			return one(tooMuch(limit))
+		}
+		*dst = n
+		return nil
+	}
+}
+
+// Between decodes a number from lo up to hi, both included.
+func Between(dst *float64, lo, hi float64) Decoder {
+	return func(raw jsontext.Value) []Error {
+		if raw.Kind() != '0' {
+			return one(wrongType("float_type", "number"))
+		}
+		n, err := strconv.ParseFloat(string(raw), 64)
+		switch {
+		case err != nil && !math.IsInf(n, 0):
+			return one(wrongType("float_type", "number"))
+		case n < lo:
 			return one(&Error{
-				Type: "less_than_equal",
-				Msg:  "Input should be less than or equal to " + strconv.FormatFloat(limit, 'f', -1, 64),
-				Ctx:  map[string]any{"le": limit},
+				Type: "greater_than_equal",
+				Msg:  "Input should be greater than or equal to " + strconv.FormatFloat(lo, 'f', -1, 64),
+				Ctx:  map[string]any{"ge": lo},
 			})
+		case n > hi:
+			return one(tooMuch(hi))
+		}
+		*dst = n
+		return nil
+	}
+}
+
+func tooMuch(limit float64) *Error {
+	return &Error{
+		Type: "less_than_equal",
+		Msg:  "Input should be less than or equal to " + strconv.FormatFloat(limit, 'f', -1, 64),
+		Ctx:  map[string]any{"le": limit},
+	}
+}
+
+// Whole decodes a whole number above 0 and up to limit.
+func Whole(dst *int64, limit int64) Decoder {
+	return func(raw jsontext.Value) []Error {
+		n, err := strconv.ParseInt(string(raw), 10, 64)
+		switch {
+		case raw.Kind() != '0' || err != nil && !errors.Is(err, strconv.ErrRange):
+			return one(wrongType("int_type", "integer"))
+		case n <= 0:
+			return one(&Error{Type: "greater_than", Msg: "Input should be greater than 0", Ctx: map[string]any{"gt": 0}})
+		case n > limit:
+			return one(tooMuch(float64(limit)))
 		}
 		*dst = n
 		return nil
@@ -129,6 +175,35 @@ func Strings(dst *[]string, limit int64) Decoder {
 			list = append(list, string(b))
 		}
 		*dst = list
+		return wrong
+	}
+}
+
+// StringMap decodes an object whose values are strings, of about limit bytes in all.
+func StringMap(dst *map[string]string, limit int64) Decoder {
+	return func(raw jsontext.Value) []Error {
+		if raw.Kind() != '{' {
+			return one(wrongType("dict_type", "dictionary"))
+		}
+		var wrong []Error
+		values := map[string]string{}
+		left := limit
+		for name, value := range membersOf(raw) {
+			if left -= elementCost + int64(len(name)); left < 0 {
+				return one(tooManyBytes(limit))
+			}
+			b, e := text(value, left)
+			if e != nil && e.Type == "string_too_long" {
+				return one(tooManyBytes(limit))
+			}
+			if e != nil {
+				e.Loc = []any{name}
+				wrong = append(wrong, *e)
+			}
+			left -= int64(len(b))
+			values[name] = string(b)
+		}
+		*dst = values
 		return wrong
 	}
 }

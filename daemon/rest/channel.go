@@ -190,7 +190,7 @@ func (ch *channel) execute(ctx context.Context, requests <-chan *channelExecute)
 		x.OnEnd(m.body.Close)
 		ch.followBackground(ctx)
 		ch.wg.Go(func() {
-			if ch.follow(ctx, x, x, m.ref) != nil && m.interruptsOnLeave() {
+			if ch.follow(ctx, x, x, m.ref) != nil && m.interruptsOnLeave() && !closing(ctx) {
 				_ = x.Interrupt() // a session that cannot be told is lost, and says so itself
 			}
 		})
@@ -222,6 +222,9 @@ func (ch *channel) follow(ctx context.Context, feed sandbox.Feed, x *sandbox.Exe
 			after = ev.Seq
 		}
 		if ended {
+			if x != nil {
+				x.Delivered()
+			}
 			return nil
 		}
 	}

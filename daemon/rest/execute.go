@@ -36,6 +36,7 @@ func (h *Handler) execute(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	defer x.Delivered()
 	return daemon.WriteJSON(c, newExecuteResponse(result, x.Created()))
 }
 

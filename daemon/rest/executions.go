@@ -39,6 +39,7 @@ func (h *Handler) getExecution(c *fiber.Ctx) error {
 		return err
 	}
 	if result := x.Result(); result != nil {
+		defer x.Delivered()
 		return daemon.WriteJSON(c, newExecuteResponse(result, x.Created()))
 	}
 	return pending(c, x)

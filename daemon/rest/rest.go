@@ -18,7 +18,11 @@ type Manager interface {
 	Reset(ctx context.Context, key sandbox.Key) error
 	ResetAll(ctx context.Context, owner string) error
 	Execution(owner, id string) (*sandbox.Execution, error)
+	Create(ctx context.Context, key sandbox.Key, req sandbox.Request) (sandbox.Info, error)
 	Session(key sandbox.Key) (sandbox.Info, error)
+	Sessions(owner string, all bool) []sandbox.Info
+	Usage(ctx context.Context, key sandbox.Key) (sandbox.Usage, error)
+	Extend(key sandbox.Key, ttl, idle *time.Duration) (sandbox.Info, error)
 	Interrupt(key sandbox.Key) error
 	Background(key sandbox.Key) (sandbox.Feed, error)
 }
@@ -107,9 +111,35 @@ func (h *Handler) resources() []daemon.Route {
 			Handler: h.getExecutionEvents,
 		},
 		{
+			Method:  http.MethodPost,
+			Path:    "/v1/sessions",
+			Summary: "Makes a session, with limits and lifetimes of its own, and answers when it is ready",
+			In:      SessionRequest{},
+			Out:     SessionResponse{},
+			Errors:  []int{http.StatusCreated, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
+			Handler: h.createSession,
+		},
+		{
+			Method:  http.MethodGet,
+			Path:    "/v1/sessions",
+			Summary: "All sessions, the oldest first; with ?usage=true what they use",
+			Out:     SessionList{},
+			Errors:  []int{http.StatusUnprocessableEntity},
+			Handler: h.listSessions,
+		},
+		{
+			Method:  http.MethodPatch,
+			Path:    "/v1/sessions/:id",
+			Summary: "Changes how long a session lasts",
+			In:      SessionPatch{},
+			Out:     SessionResponse{},
+			Errors:  []int{http.StatusNotFound, http.StatusConflict, http.StatusGone, http.StatusUnprocessableEntity},
+			Handler: h.patchSession,
+		},
+		{
 			Method:  http.MethodGet,
 			Path:    "/v1/sessions/:id",
-			Summary: "How a session is; 410 with the cause when it was lost",
+			Summary: "How a session is, and what it uses; 410 with the cause when it was lost or has expired",
 			Out:     SessionResponse{},
 			Errors:  []int{http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity},
 			Handler: h.getSession,

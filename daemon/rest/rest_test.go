@@ -29,7 +29,7 @@ type api struct {
 func testConfig() sandbox.Config {
 	return sandbox.Config{
 		MaxSessions: 3, MaxStarting: 2, StartTimeout: 10 * time.Second, StopTimeout: 10 * time.Second,
-		Lease: time.Hour, LostKept: time.Hour,
+		Lease: time.Hour, LostKept: time.Hour, StartQueue: 8,
 		Execution: sandbox.ExecutionConfig{
 			Timeout: 10 * time.Second, MaxTimeout: time.Minute, Grace: time.Second, Queue: 1,
 			MaxContext: 80 << 20, MaxCode: 1 << 10, MaxStdout: 1 << 20, MaxStderr: 1 << 20, MaxDisplay: 1 << 20,
@@ -43,7 +43,7 @@ func start(t testing.TB, play func(*sandboxtest.Call)) *api {
 	cfg := testConfig()
 	log := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError}))
 	a := &api{runtime: &sandboxtest.Runtime{Play: play}}
-	a.manager = sandbox.NewManager(a.runtime, cfg, log)
+	a.manager = sandbox.NewManager(a.runtime, nil, cfg, log)
 	a.handler = rest.New(a.manager, rest.Limits{
 		MaxCode: cfg.Execution.MaxCode, MaxContext: cfg.Execution.MaxContext, MaxTimeout: cfg.Execution.MaxTimeout,
 	})

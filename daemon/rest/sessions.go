@@ -1,11 +1,39 @@
 package rest
 
 import (
+	"math"
+	"regexp"
+	"time"
+
 	"github.com/gjyotin305/fastpyrepl/daemon"
+	"github.com/gjyotin305/fastpyrepl/daemon/jsonbody"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/utils"
+	"golang.org/x/sync/errgroup"
 )
+
+// SessionRequest is the body of POST /v1/sessions. A pointer may be null or left out: then it is what the configuration says.
+type SessionRequest struct {
+	SessionID *string           `json:"session_id"` // none, or "", for a UUID
+	Image     *string           `json:"image"`      // a name from docker.images
+	Memory    *int64            `json:"memory"`     // bytes
+	CPUs      *float64          `json:"cpus"`       // cores
+	Pids      *int64            `json:"pids"`       // processes and threads
+	Disk      *int64            `json:"disk"`       // bytes of the working directory
+	Env       map[string]string `json:"env"`
+	Timeout   *float64          `json:"timeout"`    // seconds, of executions that name none
+	TTL       *float64          `json:"ttl"`        // seconds that the session lasts, 0 for ever
+	IdleTTL   *float64          `json:"idle_ttl"`   // seconds that it lasts while nothing is executed in it, 0 for ever
+	SetupCode *string           `json:"setup_code"` // runs once, before the session is anybody's
+}
+
+// SessionPatch is the body of PATCH /v1/sessions/{id}.
+type SessionPatch struct {
+	TTL     *float64 `json:"ttl"`      // seconds from now, 0 for ever
+	IdleTTL *float64 `json:"idle_ttl"` // seconds, 0 for ever
+}
 
 // SessionResponse says how a session is.
 type SessionResponse struct {
@@ -15,6 +43,59 @@ type SessionResponse struct {
 	Queued         int           `json:"queued"`                 // executions that wait
 	ExecutionCount int           `json:"execution_count"`
 	StateLostAt    int           `json:"state_lost_at,omitzero"` // the execution that lost the variables
+
+	Image     string         `json:"image"`
+	Limits    *SessionLimits `json:"limits"`           // null while it starts
+	Timeout   float64        `json:"timeout,omitzero"` // seconds, of executions that name none, where the session has one of its own
+	CreatedAt time.Time      `json:"created_at"`       //
+	TTL       float64        `json:"ttl"`              // seconds, 0 for ever
+	IdleTTL   float64        `json:"idle_ttl"`         // seconds, 0 for ever
+	ExpiresAt *time.Time     `json:"expires_at"`       // if nothing is done in it until then; null for never
+	Usage     *SessionUsage  `json:"usage,omitempty"`  // where it was asked for, and could be read
+}
+
+// SessionLimits bound a session.
+type SessionLimits struct {
+	Memory int64   `json:"memory"` // bytes
+	CPUs   float64 `json:"cpus"`   // cores
+	Pids   int64   `json:"pids"`
+	Disk   int64   `json:"disk"` // bytes
+}
+
+// SessionUsage is what a session uses now.
+type SessionUsage struct {
+	Memory  int64   `json:"memory"`   // bytes, files included
+	CPUTime float64 `json:"cpu_time"` // seconds since its container started
+	Pids    int64   `json:"pids"`
+}
+
+// SessionList is the answer of GET /v1/sessions.
+type SessionList struct {
+	Sessions []SessionResponse `json:"sessions"` // the oldest first
+}
+
+func newSessionResponse(info sandbox.Info) SessionResponse {
+	r := SessionResponse{
+		SessionID:      info.Key.ID,
+		State:          info.State,
+		ExecutionID:    info.Running,
+		Queued:         info.Queued,
+		ExecutionCount: info.ExecutionCount,
+		StateLostAt:    info.StateLostAt,
+		Image:          info.Image,
+		Timeout:        info.Timeout.Seconds(),
+		CreatedAt:      info.Created.UTC(),
+		TTL:            info.TTL.Seconds(),
+		IdleTTL:        info.IdleTTL.Seconds(),
+	}
+	if l := info.Limits; l != (sandbox.Limits{}) {
+		r.Limits = &SessionLimits{Memory: l.Memory, CPUs: l.CPUs, Pids: l.Pids, Disk: l.WorkDir}
+	}
+	if !info.Expires.IsZero() {
+		at := info.Expires.UTC()
+		r.ExpiresAt = &at
+	}
+	return r
 }
 
 // sessionKey is the session that the path names.
@@ -28,6 +109,116 @@ func sessionKey(c *fiber.Ctx) (sandbox.Key, error) {
 	return sandbox.Key{ID: id}, nil
 }
 
+// maxEnv is how long all names and values of a session's environment may be together, in bytes.
+const maxEnv = 64 << 10
+
+// createSession makes a session and answers when it is ready.
+func (h *Handler) createSession(c *fiber.Ctx) error {
+	body, err := daemon.ReadBody(c)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	key, req, err := h.sessionRequest(body)
+	if err != nil {
+		return err
+	}
+	daemon.SetSession(c, key.ID)
+	info, err := h.manager.Create(daemon.Context(c), key, req)
+	if err != nil {
+		return err
+	}
+	daemon.SetSession(c, info.Key.ID)
+	c.Status(fiber.StatusCreated)
+	c.Set(fiber.HeaderLocation, "/v1/sessions/"+info.Key.ID)
+	return daemon.WriteJSON(c, newSessionResponse(info))
+}
+
+// sessionRequest decodes a SessionRequest. What the configuration allows, the Manager knows.
+func (h *Handler) sessionRequest(body *daemon.Body) (sandbox.Key, sandbox.Request, error) {
+	var (
+		key     sandbox.Key
+		req     sandbox.Request
+		timeout float64
+		o       = &req.Session
+		l       = h.limits.Load()
+	)
+	err := body.Decode([]jsonbody.Field{
+		{Name: "session_id", Value: jsonbody.Nullable(jsonbody.Matching(&key.ID, sessionID, maxSessionID))},
+		{Name: "image", Value: jsonbody.Nullable(jsonbody.Matching(&o.Image, imageName, maxSessionID))},
+		{Name: "memory", Value: jsonbody.Nullable(jsonbody.Whole(&o.Memory, math.MaxInt64))},
+		{Name: "cpus", Value: jsonbody.Nullable(jsonbody.Positive(&o.CPUs, math.MaxInt32))},
+		{Name: "pids", Value: jsonbody.Nullable(jsonbody.Whole(&o.Pids, math.MaxInt32))},
+		{Name: "disk", Value: jsonbody.Nullable(jsonbody.Whole(&o.WorkDir, math.MaxInt64))},
+		{Name: "env", Value: jsonbody.Nullable(jsonbody.StringMap(&o.Env, maxEnv))},
+		{Name: "timeout", Value: jsonbody.Nullable(jsonbody.Positive(&timeout, l.MaxTimeout.Seconds()))},
+		{Name: "ttl", Value: jsonbody.Nullable(lifetime(&o.TTL))},
+		{Name: "idle_ttl", Value: jsonbody.Nullable(lifetime(&o.IdleTTL))},
+		{Name: "setup_code", Value: jsonbody.Nullable(jsonbody.String(&req.SetupCode, l.MaxCode))},
+	})
+	o.Timeout = seconds(timeout)
+	return key, req, err
+}
+
+var imageName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
+// maxLifetime is the longest that anybody may ask for, in seconds.
+const maxLifetime = 365 * 24 * 3600
+
+// lifetime decodes seconds, of which 0 means for ever.
+func lifetime(dst **time.Duration) jsonbody.Decoder {
+	return func(raw jsontext.Value) []jsonbody.Error {
+		var n float64
+		wrong := jsonbody.Between(&n, 0, maxLifetime)(raw)
+		d := seconds(n)
+		*dst = &d
+		return wrong
+	}
+}
+
+// listSessions answers with all sessions, and with what they use where ?usage=true asks for it.
+func (h *Handler) listSessions(c *fiber.Ctx) error {
+	usage, err := flag(c, "usage")
+	if err != nil {
+		return err
+	}
+	infos := h.manager.Sessions("", false)
+	list := SessionList{Sessions: make([]SessionResponse, len(infos))}
+	var g errgroup.Group
+	g.SetLimit(usageAtOnce)
+	for i, info := range infos {
+		list.Sessions[i] = newSessionResponse(info)
+		if usage {
+			g.Go(func() error { h.addUsage(c, info.Key, &list.Sessions[i]); return nil })
+		}
+	}
+	_ = g.Wait()
+	return daemon.WriteJSON(c, list)
+}
+
+// usageAtOnce is how many containers the engine is asked about side by side.
+const usageAtOnce = 8
+
+// addUsage adds what a session uses. Without an answer from the engine the rest is still true.
+func (h *Handler) addUsage(c *fiber.Ctx, key sandbox.Key, r *SessionResponse) {
+	usage, err := h.manager.Usage(daemon.Context(c), key)
+	if err == nil && usage != (sandbox.Usage{}) {
+		r.Usage = &SessionUsage{Memory: usage.Memory, CPUTime: usage.CPUTime.Seconds(), Pids: usage.Pids}
+	}
+}
+
+// flag reads a query parameter that is true or false.
+func flag(c *fiber.Ctx, name string) (bool, error) {
+	switch c.Query(name) {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	}
+	return false, daemon.Invalid(daemon.Wrong("bool_parsing", "Input should be 'true' or 'false'", "query", name))
+}
+
+// getSession answers with how a session is, and what it uses.
 func (h *Handler) getSession(c *fiber.Ctx) error {
 	key, err := sessionKey(c)
 	if err != nil {
@@ -37,14 +228,35 @@ func (h *Handler) getSession(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return daemon.WriteJSON(c, SessionResponse{
-		SessionID:      info.ID,
-		State:          info.State,
-		ExecutionID:    info.Running,
-		Queued:         info.Queued,
-		ExecutionCount: info.ExecutionCount,
-		StateLostAt:    info.StateLostAt,
+	r := newSessionResponse(info)
+	h.addUsage(c, key, &r)
+	return daemon.WriteJSON(c, r)
+}
+
+// patchSession changes how long a session lasts.
+func (h *Handler) patchSession(c *fiber.Ctx) error {
+	key, err := sessionKey(c)
+	if err != nil {
+		return err
+	}
+	body, err := daemon.ReadBody(c)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	var ttl, idle *time.Duration
+	err = body.Decode([]jsonbody.Field{
+		{Name: "ttl", Value: jsonbody.Nullable(lifetime(&ttl))},
+		{Name: "idle_ttl", Value: jsonbody.Nullable(lifetime(&idle))},
 	})
+	if err != nil {
+		return err
+	}
+	info, err := h.manager.Extend(key, ttl, idle)
+	if err != nil {
+		return err
+	}
+	return daemon.WriteJSON(c, newSessionResponse(info))
 }
 
 // deleteSession ends the session and answers when its container is gone. An unknown one is no error, as in /reset.

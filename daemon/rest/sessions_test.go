@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -8,26 +9,30 @@ import (
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 )
 
+var timestamp = regexp.MustCompile(`20\d\d-[^"]*Z`)
+
 func TestSessions_SayHowTheyAre(t *testing.T) {
 	a, st := serve(t, nil)
+	const rest = `"image":"","limits":null,"created_at":"_","ttl":0,"idle_ttl":0,"expires_at":null,` +
+		`"usage":{"memory":1048576,"cpu_time":0.001,"pids":2}}`
 	want := func(want string) {
 		t.Helper()
-		if status, text := a.ask(t, "GET", "/v1/sessions/s", ""); status != 200 || variable.ReplaceAllString(text, "_") != want {
+		if status, text := a.ask(t, "GET", "/v1/sessions/s", ""); status != 200 || timestamp.ReplaceAllString(variable.ReplaceAllString(text, "_"), "_") != want {
 			t.Errorf("got %d %s, want 200 %s", status, text, want)
 		}
 	}
 	a.execute(t, `{"code":"x","session_id":"s"}`)
-	want(`{"session_id":"s","state":"idle","queued":0,"execution_count":1}`)
+	want(`{"session_id":"s","state":"idle","queued":0,"execution_count":1,` + rest)
 	p := a.detached(t, `{"code":"wait","session_id":"s","detach":true}`)
 	q := a.detached(t, `{"code":"x","session_id":"s","detach":true}`)
 	st.wait(t)
-	want(`{"session_id":"s","state":"busy","execution_id":"_","queued":1,"execution_count":1}`)
+	want(`{"session_id":"s","state":"busy","execution_id":"_","queued":1,"execution_count":1,` + rest)
 	if _, text := a.ask(t, "GET", "/v1/sessions/s", ""); !strings.Contains(text, p.ExecutionID) {
 		t.Errorf("%s does not name %s, which runs", text, p.ExecutionID)
 	}
 	st.release <- struct{}{}
 	a.result(t, q.ExecutionID)
-	want(`{"session_id":"s","state":"idle","queued":0,"execution_count":3}`)
+	want(`{"session_id":"s","state":"idle","queued":0,"execution_count":3,` + rest)
 }
 
 func TestSessions_UnknownBadAndLostOnes(t *testing.T) {
@@ -55,7 +60,7 @@ func TestSessions_UnknownBadAndLostOnes(t *testing.T) {
 		{"GET", "/v1/sessions/a%2Fb/channel", 422, ""},
 		{"PUT", "/v1/sessions/s", 405, `{"detail":"Method Not Allowed"}`},
 		{"GET", "/v1/sessions/s/interrupt", 405, `{"detail":"Method Not Allowed"}`},
-		{"GET", "/v1/sessions", 404, `{"detail":"Not Found"}`},
+		{"PUT", "/v1/sessions", 405, `{"detail":"Method Not Allowed"}`},
 	} {
 		status, text := a.ask(t, tc.method, tc.path, "")
 		if status != tc.status || tc.body != "" && text != tc.body || status == 422 && !strings.Contains(text, `"loc":["path","id"]`) {

@@ -49,10 +49,15 @@ func encodeNDJSON(m EventMessage) ([]byte, error) {
 func (e *encoding) stream(c *fiber.Ctx, feed sandbox.Feed, x *sandbox.Execution, after uint64, onLeave func()) {
 	daemon.Stream(c, e.mediaType, func(ctx context.Context, s *daemon.StreamWriter) {
 		err := e.write(ctx, s, feed, x, after)
-		if err != nil && onLeave != nil {
+		if err != nil && onLeave != nil && !closing(ctx) {
 			onLeave()
 		}
 	})
+}
+
+// closing tells whether ctx ended because the daemon shuts down: then it was not the client who left.
+func closing(ctx context.Context) bool {
+	return sandbox.ErrorCode(context.Cause(ctx)) == sandbox.CodeClosed
 }
 
 // write sends events until the feed ends. An error means that the client left, or the server gives up.
@@ -80,6 +85,9 @@ func (e *encoding) write(ctx context.Context, s *daemon.StreamWriter, feed sandb
 			}
 		}
 		if ended {
+			if x != nil {
+				x.Delivered()
+			}
 			return nil
 		}
 	}

@@ -29,16 +29,17 @@ var allSaid = []string{
 	`"seq":4,"type":"display","execution_id":"_",_,"data":{"text/plain":"a\nb"},"metadata":{"text/plain":{"k":1}}`,
 	`"seq":5,"type":"result","execution_id":"_",_,"data":{"text/plain":"42"}`,
 	`"seq":6,"type":"error","execution_id":"_",_,"exception":{"type":"ValueError","message":"no","traceback":["ValueError: no"]}`,
-	`"seq":7,"type":"done","execution_id":"_",_,` + ending,
+	`"seq":8,"type":"done","execution_id":"_",_,` + ending,
 }
 
 func TestStream_GoldenSSEAndNDJSON(t *testing.T) {
 	a, _ := serve(t, nil)
 	var sse, ndjson strings.Builder
-	for i, m := range allSaid {
+	for _, m := range allSaid {
 		m = strings.Replace(m, `\u0000\u001b[0m"`, `\u0000\u001b[0m`+"\ufffd"+`"`, 1)
 		kind := regexp.MustCompile(`"type":"(\w+)"`).FindStringSubmatch(m)[1]
-		fmt.Fprintf(&sse, "id: %d\nevent: %s\ndata: {%s}\n\n", i+1, kind, m)
+		seq := regexp.MustCompile(`"seq":(\d+)`).FindStringSubmatch(m)[1] // the variables, which are no event, had a number too
+		fmt.Fprintf(&sse, "id: %s\nevent: %s\ndata: {%s}\n\n", seq, kind, m)
 		fmt.Fprintf(&ndjson, "{%s}\n", m)
 	}
 	x := a.execute(t, `{"code":"all","session_id":"s","return_locals":true}`)

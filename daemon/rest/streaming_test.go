@@ -61,7 +61,7 @@ func serveOn(t *testing.T, rt sandbox.Runtime, change func(*settings)) *api {
 	}
 	log := slog.New(slog.DiscardHandler)
 	x := set.sandbox.Execution
-	a := &api{manager: sandbox.NewManager(rt, set.sandbox, log)}
+	a := &api{manager: sandbox.NewManager(rt, nil, set.sandbox, log)}
 	a.runtime, _ = rt.(*sandboxtest.Runtime)
 	a.handler = rest.New(a.manager, rest.Limits{
 		MaxCode: x.MaxCode, MaxContext: x.MaxContext, MaxTimeout: x.MaxTimeout,

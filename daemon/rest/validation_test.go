@@ -79,8 +79,11 @@ func TestRoutes_TypesNameTheFieldsThatAreDecoded(t *testing.T) {
 		// A field of the wrong type is an error that names it, so every name that is documented is decoded.
 		names := reflect.TypeOf(r.In)
 		for i := range names.NumField() {
-			name := names.Field(i).Tag.Get("json")
-			_, text, _ := a.post(t, r.Path, `{"`+name+`":{}}`)
+			name, wrong := names.Field(i).Tag.Get("json"), "{}"
+			if names.Field(i).Type.Kind() == reflect.Map {
+				wrong = "[]"
+			}
+			_, text, _ := a.post(t, r.Path, `{"`+name+`":`+wrong+`}`)
 			if !strings.Contains(text, `"loc":["body","`+name+`"]`) {
 				t.Errorf("%s: %s is documented and not decoded: %s", r.Path, name, text)
 			}

@@ -13,6 +13,20 @@ import (
 // kill, at once.
 const updateMargin = 16 << 20 // bytes
 
+// Updates tells whether Update may turn the limits from into the limits to.
+func (r *Runtime) Updates(from, to sandbox.Limits) bool {
+	if r.host.sentry() {
+		return from == to
+	}
+	return sameFixed(from, to)
+}
+
+// sameFixed tells whether limits differ in nothing that a running container keeps.
+func sameFixed(a, b sandbox.Limits) bool {
+	a.Memory, a.CPUs, a.Pids = b.Memory, b.CPUs, b.Pids
+	return a == b
+}
+
 // Update changes limits of the running container: memory, CPUs and processes. It verifies what the engine made of them.
 func (i *Instance) Update(ctx context.Context, l sandbox.Limits) error {
 	i.updating.Lock()
@@ -28,9 +42,7 @@ func (i *Instance) Update(ctx context.Context, l sandbox.Limits) error {
 	if r.host.sentry() {
 		return sandbox.Errorf(sandbox.CodeUnsupported, "limits of a running container cannot change under runtime %s", r.host.runtime)
 	}
-	fixed := old
-	fixed.Memory, fixed.CPUs, fixed.Pids = l.Memory, l.CPUs, l.Pids
-	if l != fixed {
+	if !sameFixed(old, l) {
 		return sandbox.Errorf(sandbox.CodeUnsupported, "limits workdir, tmp, shm, inodes and nofile of a running container cannot change")
 	}
 	if l.Memory < old.Memory {

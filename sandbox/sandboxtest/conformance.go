@@ -210,6 +210,9 @@ func (c *conformance) update() {
 	more := before
 	more.Pids++
 	err := i.Update(c.ctx, more)
+	if says := c.rt.Updates(before, more); says != (err == nil) {
+		c.Errorf("the runtime says %v of a change, and update says %v", says, err)
+	}
 	switch {
 	case err == nil && i.Spec().Limits != more:
 		c.Errorf("updated: got %+v, want %+v", i.Spec().Limits, more)
@@ -220,6 +223,9 @@ func (c *conformance) update() {
 	other := before
 	other.WorkDir *= 2
 	other.Pids++
+	if c.rt.Updates(before, other) {
+		c.Error("the runtime says that the size of a disk can change")
+	}
 	if err := i.Update(c.ctx, other); err != nil && (sandbox.ErrorCode(err) != sandbox.CodeUnsupported || i.Spec().Limits != before) {
 		c.Errorf("partly refused: got %v with %+v, want code %s with %+v", err, i.Spec().Limits, sandbox.CodeUnsupported, before)
 	}

@@ -1,10 +1,14 @@
 package sandboxtest
 
 import (
+	"bytes"
+	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 
+	"github.com/gjyotin305/fastpyrepl/sandbox"
 	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
 	"github.com/google/uuid"
 )
@@ -20,8 +24,11 @@ type Call struct {
 	// Killed is closed when the instance is destroyed.
 	Killed <-chan struct{}
 
-	id     uuid.UUID
-	driver *driver
+	id          uuid.UUID
+	driver      *driver
+	interrupted chan struct{}
+	once        sync.Once // closes interrupted
+	input       chan *string
 }
 
 // Echo prints the code and ends well.
@@ -42,43 +49,80 @@ func (c *Call) Done(m wire.DoneMessage) {
 }
 
 // Raw sends bytes that need not be a frame.
-func (c *Call) Raw(b []byte) { _, _ = c.driver.conn.Write(b) }
+func (c *Call) Raw(b []byte) { _, _ = c.driver.current().Write(b) }
 
 // Exit ends the container.
 func (c *Call) Exit(code int) {
 	c.driver.mu.Lock()
 	c.driver.code = code
 	c.driver.mu.Unlock()
-	c.driver.conn.Close()
+	c.driver.kill()
 }
 
-// driver plays the supervisor at its end of the stream.
+// driver plays the supervisor, over one attachment after the other.
 type driver struct {
-	conn   net.Conn
 	play   func(*Call)
 	killed chan struct{}
+	ended  chan struct{} // closed when nothing of it is left
 	once   sync.Once
+	conns  sync.WaitGroup
 	plays  sync.WaitGroup
 
 	mu    sync.Mutex
-	epoch uint32 // guarded by mu
-	count int    // guarded by mu
-	code  int    // guarded by mu
+	conn  net.Conn // guarded by mu; the driver's end
+	epoch uint32   // guarded by mu
+	count int      // guarded by mu
+	code  int      // guarded by mu
+	kept  []*kept  // guarded by mu; in the order they began
+	call  *Call    // guarded by mu; the one that runs
+	took  int64    // guarded by mu; bytes of its blobs that are to come
 }
 
-func newDriver(conn net.Conn, play func(*Call)) *driver {
-	return &driver{conn: conn, play: play, killed: make(chan struct{})}
+// kept is an execution that was not acknowledged.
+type kept struct {
+	wire.KeptExecution
+	id       uuid.UUID
+	messages []wire.Frame
 }
 
-// serve answers frames until the stream ends.
-func (d *driver) serve() {
-	defer d.plays.Wait()
-	defer d.kill()
-	dec := wire.NewDecoder(d.conn)
-	var pending *Call
-	var interrupted chan struct{}
-	var input chan *string
-	var missing int64
+func newDriver(play func(*Call)) *driver {
+	d := &driver{play: play, killed: make(chan struct{}), ended: make(chan struct{})}
+	go func() {
+		<-d.killed
+		d.conns.Wait()
+		d.plays.Wait()
+		close(d.ended)
+	}()
+	return d
+}
+
+// attach opens a stream in the place of the last one.
+func (d *driver) attach() (net.Conn, error) {
+	daemonSide, driverSide := net.Pipe()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	select {
+	case <-d.killed:
+		return nil, sandbox.Errorf(sandbox.CodeLost, "the container has ended")
+	default:
+	}
+	if d.conn != nil {
+		d.conn.Close()
+	}
+	d.conn = driverSide
+	d.conns.Go(func() { d.serve(driverSide) })
+	return daemonSide, nil
+}
+
+func (d *driver) current() net.Conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.conn
+}
+
+// serve answers the frames of one attachment.
+func (d *driver) serve(conn net.Conn) {
+	dec := wire.NewDecoder(&unpadded{r: conn})
 	for {
 		f, err := dec.NextMessage()
 		if err != nil {
@@ -87,55 +131,115 @@ func (d *driver) serve() {
 		switch f.Type {
 		case wire.Hello:
 			d.hello(f)
-		case wire.Execute:
-			interrupted = make(chan struct{})
-			input = make(chan *string, 1)
-			pending = &Call{id: f.Execution, driver: d, Interrupted: interrupted, Input: input, Killed: d.killed}
-			if wire.Unmarshal(f.Payload, &pending.Message) != nil {
-				return
-			}
-			if blob := pending.Message.Context; blob != nil {
-				missing = blob.Size
-			}
-		case wire.Data:
-			pending.Context = append(pending.Context, f.Payload...)
-			missing -= int64(len(f.Payload))
-			pending.Send(wire.WindowGrant, wire.Marshal(wire.WindowMessage{Consumed: int64(len(pending.Context))}))
-		case wire.Interrupt:
-			close(interrupted)
-		case wire.Input:
-			var m wire.InputMessage
-			if wire.Unmarshal(f.Payload, &m) != nil {
-				return
-			}
-			input <- m.Text
 		case wire.Shutdown:
+			d.kill()
 			return
-		}
-		if pending != nil && missing == 0 {
-			c := pending
-			pending = nil
-			d.plays.Go(func() { d.play(c) })
+		default:
+			d.take(f)
 		}
 	}
 }
 
+// take handles a frame about an execution.
+func (d *driver) take(f wire.Frame) {
+	d.mu.Lock()
+	call := d.call
+	d.mu.Unlock()
+	switch f.Type {
+	case wire.Execute:
+		d.execute(f)
+	case wire.Ack:
+		d.mu.Lock()
+		d.kept = slices.DeleteFunc(d.kept, func(k *kept) bool { return k.id == f.Execution && !k.Running })
+		d.mu.Unlock()
+	case wire.Data:
+		call.Context = append(call.Context, f.Payload...)
+		call.Send(wire.WindowGrant, wire.Marshal(wire.WindowMessage{Consumed: int64(len(call.Context))}))
+		if d.took -= int64(len(f.Payload)); d.took == 0 {
+			d.plays.Go(func() { d.play(call) })
+		}
+	case wire.Interrupt:
+		if call != nil && call.id == f.Execution {
+			call.once.Do(func() { close(call.interrupted) })
+		}
+	case wire.Input:
+		var m wire.InputMessage
+		if wire.Unmarshal(f.Payload, &m) == nil {
+			call.input <- m.Text
+		}
+	}
+}
+
+func (d *driver) execute(f wire.Frame) {
+	c := &Call{id: f.Execution, driver: d, interrupted: make(chan struct{}), input: make(chan *string, 1), Killed: d.killed}
+	c.Interrupted, c.Input = c.interrupted, c.input
+	if wire.Unmarshal(f.Payload, &c.Message) != nil {
+		return
+	}
+	d.mu.Lock()
+	if slices.ContainsFunc(d.kept, func(k *kept) bool { return k.id == c.id }) {
+		d.mu.Unlock()
+		d.send(wire.Reject, c.id, wire.Marshal(wire.RejectMessage{Code: wire.RejectDuplicate}))
+		return
+	}
+	d.call = c
+	d.kept = append(d.kept, &kept{id: c.id, KeptExecution: wire.KeptExecution{
+		ID: c.id.String(), Meta: c.Message.Meta, Running: true, Count: d.count + 1,
+	}})
+	if blob := c.Message.Context; blob != nil {
+		d.took = blob.Size
+	}
+	waits := d.took > 0
+	d.mu.Unlock()
+	if !waits {
+		d.plays.Go(func() { d.play(c) })
+	}
+}
+
+// hello answers, and tells again what was not acknowledged.
 func (d *driver) hello(f wire.Frame) {
 	var m wire.HelloMessage
 	if wire.Unmarshal(f.Payload, &m) != nil {
 		return
 	}
+	ready := wire.ReadyMessage{Protocol: wire.Version, Nonce: m.Nonce, Driver: "fake", Worker: 1}
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.epoch = f.Epoch
-	d.mu.Unlock()
-	d.send(wire.Ready, uuid.Nil, wire.Marshal(wire.ReadyMessage{Protocol: wire.Version, Nonce: m.Nonce, Driver: "fake", Worker: 1}))
+	ready.ExecutionCount = d.count
+	for _, k := range d.kept {
+		ready.Executions = append(ready.Executions, k.KeptExecution)
+	}
+	d.write(wire.Frame{Type: wire.Ready, Payload: wire.Marshal(ready)})
+	for _, k := range d.kept {
+		for _, message := range k.messages {
+			d.write(message)
+		}
+	}
 }
 
 func (d *driver) send(t wire.Type, id uuid.UUID, payload []byte) {
+	for (t == wire.Stdout || t == wire.Stderr) && len(payload) > wire.MaxPayload {
+		d.send(t, id, payload[:wire.MaxPayload])
+		payload = payload[wire.MaxPayload:]
+	}
+	f := wire.Frame{Type: t, Execution: id, Payload: payload}
 	d.mu.Lock()
-	b := wire.AppendMessage(nil, wire.Frame{Type: t, Epoch: d.epoch, Execution: id, Payload: payload})
-	d.mu.Unlock()
-	_, _ = d.conn.Write(b) // a stream that was closed ends serve
+	defer d.mu.Unlock()
+	for _, k := range d.kept {
+		if k.id == id && t != wire.Reject && t != wire.WindowGrant {
+			f.Seq = uint32(len(k.messages) + 1)
+			k.messages = append(k.messages, f)
+			k.Running = k.Running && t != wire.Done
+		}
+	}
+	d.write(f)
+}
+
+// write needs mu. A stream that was closed drops what is written.
+func (d *driver) write(f wire.Frame) {
+	f.Epoch = d.epoch
+	_, _ = d.conn.Write(wire.AppendMessage(nil, f))
 }
 
 // next numbers an execution that counts.
@@ -157,8 +261,32 @@ func (d *driver) exitCode() int {
 func (d *driver) kill() {
 	d.once.Do(func() {
 		close(d.killed)
-		d.conn.Close()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.conn != nil {
+			d.conn.Close()
+		}
 	})
+}
+
+// unpadded leaves out the zero bytes that begin an attachment to a container which was attached to before.
+type unpadded struct {
+	r     io.Reader
+	begun bool
+}
+
+func (u *unpadded) Read(p []byte) (int, error) {
+	for {
+		n, err := u.r.Read(p)
+		if !u.begun {
+			rest := bytes.TrimLeft(p[:n], "\x00")
+			u.begun = len(rest) > 0
+			n = copy(p, rest)
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
 }
 
 // Script answers by the first word of the code, for tests that need several behaviours at once.

@@ -3,11 +3,11 @@ package sandboxtest
 import (
 	"context"
 	"fmt"
-	"net"
 	"sync"
 	"time"
 
 	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
 )
 
 // Runtime is an in-memory sandbox.Runtime whose drivers play a script. It starts no process.
@@ -18,6 +18,8 @@ type Runtime struct {
 	OnStart func(context.Context, sandbox.Spec) error
 	// OnDestroy, when not nil, runs before a destroy; its error is Destroy's.
 	OnDestroy func(context.Context) error
+	// Live lets limits of running instances change.
+	Live bool
 
 	mu        sync.Mutex
 	instances map[string]*instance // guarded by mu
@@ -43,23 +45,16 @@ func (r *Runtime) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Instanc
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.started++
-	daemonSide, driverSide := net.Pipe()
 	in := &instance{
 		id:      fmt.Sprintf("fake-%d", r.started),
 		spec:    spec,
 		runtime: r,
-		stream:  daemonSide,
-		driver:  newDriver(driverSide, play),
-		ended:   make(chan struct{}),
+		driver:  newDriver(play),
 	}
 	if r.instances == nil {
 		r.instances = map[string]*instance{}
 	}
 	r.instances[in.id] = in
-	go func() {
-		in.driver.serve()
-		close(in.ended)
-	}()
 	return in, nil
 }
 
@@ -81,28 +76,72 @@ func (r *Runtime) Started() int {
 	return r.started
 }
 
+// Updates tells that nothing can be changed, unless Live says otherwise.
+func (r *Runtime) Updates(from, to sandbox.Limits) bool { return r.Live }
+
 // Ping always succeeds.
 func (r *Runtime) Ping(context.Context) error { return nil }
 
 // Close does nothing.
 func (r *Runtime) Close() error { return nil }
 
-type instance struct {
-	id      string
-	spec    sandbox.Spec
-	runtime *Runtime
-	stream  net.Conn
-	driver  *driver
-	ended   chan struct{}
+// Kill ends an instance with a status, from outside.
+func (r *Runtime) Kill(i sandbox.Instance, status int) {
+	d := i.(*instance).driver
+	d.mu.Lock()
+	d.code = status
+	d.mu.Unlock()
+	d.kill()
+	<-d.ended
 }
 
-func (in *instance) ID() string         { return in.id }
-func (in *instance) Spec() sandbox.Spec { return in.spec }
+// Claim has an instance say of itself, to the next that attaches, that it keeps these executions.
+func (r *Runtime) Claim(i sandbox.Instance, executions ...wire.KeptExecution) {
+	d := i.(*instance).driver
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range executions {
+		d.kept = append(d.kept, &kept{KeptExecution: e})
+	}
+}
 
-func (in *instance) Attach(context.Context) (sandbox.Stream, error) { return in.stream, nil }
+type instance struct {
+	id      string
+	runtime *Runtime
+	driver  *driver
 
-func (in *instance) Update(context.Context, sandbox.Limits) error {
-	return sandbox.Errorf(sandbox.CodeUnsupported, "the fake runtime has no limits")
+	mu   sync.Mutex
+	spec sandbox.Spec // guarded by mu
+}
+
+func (in *instance) ID() string { return in.id }
+func (in *instance) Spec() sandbox.Spec {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.spec
+}
+
+func (in *instance) Attach(context.Context) (sandbox.Stream, error) { return in.driver.attach() }
+
+// Break closes the stream of every instance, as an engine does that restarts.
+func (r *Runtime) Break() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, in := range r.instances {
+		if conn := in.driver.current(); conn != nil {
+			conn.Close()
+		}
+	}
+}
+
+func (in *instance) Update(_ context.Context, l sandbox.Limits) error {
+	if !in.runtime.Live {
+		return sandbox.Errorf(sandbox.CodeUnsupported, "the fake runtime has no limits")
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.spec.Limits = l
+	return nil
 }
 
 func (in *instance) Usage(context.Context) (sandbox.Usage, error) {
@@ -111,7 +150,7 @@ func (in *instance) Usage(context.Context) (sandbox.Usage, error) {
 
 func (in *instance) Wait(ctx context.Context) (sandbox.ExitStatus, error) {
 	select {
-	case <-in.ended:
+	case <-in.driver.ended:
 		return sandbox.ExitStatus{Code: in.driver.exitCode()}, nil
 	case <-ctx.Done():
 		return sandbox.ExitStatus{}, context.Cause(ctx)
@@ -125,7 +164,7 @@ func (in *instance) Destroy(ctx context.Context) error {
 		}
 	}
 	in.driver.kill()
-	<-in.ended
+	<-in.driver.ended
 	in.runtime.mu.Lock()
 	defer in.runtime.mu.Unlock()
 	delete(in.runtime.instances, in.id)

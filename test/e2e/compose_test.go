@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ func TestUpExecuteDown(t *testing.T) {
 	t.Run("the daemon's container is confined", d.testDaemonPosture)
 	t.Run("a session's container is confined", d.testSessionPosture)
 	t.Run("the engine finds the daemon healthy", d.testHealthcheck)
+	t.Run("a session outlives its daemon, however that ends", d.testRestart)
 	t.Run("down leaves no session", d.testDown)
 }
 
@@ -114,6 +116,21 @@ func (d *deployment) testSessionPosture(t *testing.T) {
 	}
 }
 
+func (d *deployment) testRestart(t *testing.T) {
+	for i, signal := range []string{"TERM", "KILL"} {
+		d.execute(t, map[string]any{"code": "n = " + strconv.Itoa(i), "session_id": "stays"})
+		id := d.daemon(t).ID
+		docker(t, "kill", "--signal", signal, id)
+		docker(t, "wait", id)
+		docker(t, "start", id)
+		d.await(t)
+		a := d.execute(t, map[string]any{"code": "print(n)", "session_id": "stays", "create": false})
+		if want := strconv.Itoa(i) + "\n"; a.Stdout != want {
+			t.Errorf("after SIG%s: stdout %q, want %q", signal, a.Stdout, want)
+		}
+	}
+}
+
 // The check runs in an image that holds nothing but the binary.
 func (d *deployment) testHealthcheck(t *testing.T) {
 	docker(t, "exec", d.daemon(t).ID, "/fastpyrepl", "health", "--url", "http://127.0.0.1:8000")
@@ -136,12 +153,12 @@ func (d *deployment) testHealthcheck(t *testing.T) {
 func (d *deployment) testDown(t *testing.T) {
 	d.post(t, "/reset", map[string]any{}, http.StatusOK, new(any))
 	owner := d.owner(t)
-	if left := containers(t, ownerLabel+"="+owner); len(left) > 0 {
-		t.Errorf("%d sessions after the reset of all", len(left))
+	if left := d.sessions(t); len(left) > 0 {
+		t.Errorf("%v after the reset of all", left)
 	}
 	d.execute(t, map[string]any{"code": "1", "session_id": "e2e"})
-	if found := containers(t, ownerLabel+"="+owner); len(found) != 1 {
-		t.Errorf("%d sessions, want 1", len(found))
+	if found := d.sessions(t); !slices.Equal(found, []string{"e2e"}) {
+		t.Errorf("sessions %v, want e2e", found)
 	}
 	out, err := d.script(t.Context(), "down.sh")
 	if err != nil {

@@ -108,6 +108,46 @@ func (d *deployment) daemon(t *testing.T) container {
 	return found[0]
 }
 
+// await waits until the daemon answers.
+func (d *deployment) await(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) { // nothing tells when a port begins to listen
+		resp, err := http.Get(d.url + "/health")
+		if err == nil {
+			resp.Body.Close()
+		}
+		if err == nil && resp.StatusCode == http.StatusOK {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the daemon does not come up: %v", err)
+		}
+	}
+}
+
+// sessions are the ids of all sessions there are.
+func (d *deployment) sessions(t *testing.T) []string {
+	t.Helper()
+	resp, err := http.Get(d.url + "/v1/sessions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var list struct {
+		Sessions []struct {
+			ID string `json:"session_id"`
+		} `json:"sessions"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&list); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, s := range list.Sessions {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
+
 // owner is the identity that the daemon keeps in its state volume, and that its sessions' containers carry.
 func (d *deployment) owner(t *testing.T) string {
 	t.Helper()

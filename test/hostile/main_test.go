@@ -121,11 +121,11 @@ func newWorld(ctx context.Context) (*world, error) {
 	if sentry() {
 		pids = 128
 	}
-	manager := sandbox.NewManager(rt, sandbox.Config{
+	manager := sandbox.NewManager(rt, nil, sandbox.Config{
 		Limits: sandbox.Limits{
 			Memory: 256 << 20, CPUs: 1, Pids: pids, WorkDir: 32 << 20, Tmp: 16 << 20, Shm: 16 << 20, Inodes: 1024, NoFile: 256,
 		},
-		MaxSessions: 8, MaxStarting: 2, StartTimeout: 30 * time.Second, StopTimeout: 20 * time.Second,
+		MaxSessions: 8, MaxStarting: 2, StartQueue: 8, StartTimeout: 30 * time.Second, StopTimeout: 20 * time.Second,
 		Lease: time.Minute, LostKept: time.Hour, ResultsKept: time.Minute, MaxResults: 4 << 20,
 		Execution: sandbox.ExecutionConfig{
 			Timeout: 5 * time.Second, MaxTimeout: 30 * time.Second, Grace: grace, Queue: maxQueue,

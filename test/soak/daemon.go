@@ -49,7 +49,7 @@ func (h host) start(ctx context.Context) (*daemon, error) {
 	d.cmd.Env = append(os.Environ(),
 		fmt.Sprintf("FASTPYREPL_SERVER_PORT=%d", port), "FASTPYREPL_STATE_DIR="+h.dir, "FASTPYREPL_LOG_LEVEL=warn",
 		"FASTPYREPL_DOCKER_IMAGES_DEFAULT_REF="+image, "FASTPYREPL_LIMITS_MEMORY=256MiB",
-		"FASTPYREPL_LIMITS_WORKDIR=32MiB", "FASTPYREPL_LIMITS_TMP=32MiB", "FASTPYREPL_LIMITS_SHM=32MiB")
+		"FASTPYREPL_LIMITS_WORKDIR=32MiB", "FASTPYREPL_LIMITS_TMP=32MiB", "FASTPYREPL_LIMITS_SHM=32MiB", "FASTPYREPL_SESSIONS_ON_SHUTDOWN=remove")
 	d.cmd.Stderr = &d.stderr
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }
 	if err := d.cmd.Start(); err != nil {

@@ -1,0 +1,311 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+
+	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
+	"github.com/google/uuid"
+)
+
+// maxFaults is how many FAULTs a driver may have to tell of: the daemon never sends what is one, so each is its word.
+const maxFaults = 16
+
+// container is a started container, the link to its supervisor, and the reader of that link. It is warm, and nobody's,
+// until a session claims it; then it is that session's for the rest of its life, and its end is the session's.
+type container struct {
+	uid      uuid.UUID // names it in labels and logs
+	log      *slog.Logger
+	instance Instance
+	onLost   func(*container)
+
+	ctx    context.Context // of what makes the connection anew; ends when the container is over
+	cancel context.CancelFunc
+
+	wg     sync.WaitGroup // the reader
+	faults int            // the reader's alone
+
+	removing sync.Mutex // held while it is being removed
+	removed  bool       // guarded by removing
+
+	mu      sync.Mutex
+	spec    Spec          // guarded by mu; its limits follow update
+	link    *link         // guarded by mu; nil while the connection is made anew, and when over
+	linked  chan struct{} // guarded by mu; closed when link is there again, or over is set
+	over    bool          // guarded by mu; it has ended, or is to
+	session *Session      // guarded by mu; nil while warm
+	acks    []uuid.UUID   // guarded by mu; of executions that the supervisor may forget
+}
+
+// launch starts a container and waits until its driver is ready. When only that fails it returns the container with the
+// error: somebody has to remove it. onLost is called, once and without blocking, when a warm one ends by itself.
+func launch(ctx context.Context, rt Runtime, spec Spec, log *slog.Logger, onLost func(*container)) (*container, error) {
+	uid := uuid.New()
+	spec.Session = uid.String()
+	inst, err := rt.Start(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	c := newContainer(uid, inst, spec, log, onLost)
+	ready, err := c.connect(ctx, false, nil)
+	if err != nil {
+		return c, &Error{Code: CodeEngine, Message: "the session's driver did not come up", Err: err}
+	}
+	c.log.Debug("container started", "instance", inst.ID(), "python", ready.Python)
+	return c, nil
+}
+
+func newContainer(uid uuid.UUID, inst Instance, spec Spec, log *slog.Logger, onLost func(*container)) *container {
+	c := &container{
+		uid:      uid,
+		log:      log.With("session", uid.String()),
+		instance: inst,
+		onLost:   onLost,
+		spec:     spec,
+		linked:   make(chan struct{}),
+	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// connect attaches and begins to read. again says that the container may have been attached to before; greet, unless it is
+// nil, takes what the supervisor says before anything else can be sent to it.
+func (c *container) connect(ctx context.Context, again bool, greet func(wire.ReadyMessage)) (wire.ReadyMessage, error) {
+	l, ready, err := attach(ctx, c.instance, c.currentSpec(), again)
+	if err != nil {
+		return ready, err
+	}
+	if greet != nil {
+		greet(ready)
+	}
+	if !c.setLink(l) {
+		return ready, net.ErrClosed
+	}
+	c.wg.Go(func() { c.read(l) })
+	return ready, nil
+}
+
+// setLink makes l what is sent over, unless the container is over: then it closes l and returns false.
+func (c *container) setLink(l *link) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		l.close()
+		return false
+	}
+	c.link = l
+	close(c.linked)
+	return true
+}
+
+// currentSpec is what the container is made from, with its limits as they are now.
+func (c *container) currentSpec() Spec {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.spec
+}
+
+// claim makes the container s's. It returns false when it has ended meanwhile.
+func (c *container) claim(s *Session) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return false
+	}
+	c.session = s
+	return true
+}
+
+// update changes the limits of a container that nothing runs in yet, where they differ.
+func (c *container) update(ctx context.Context, l Limits) error {
+	if c.currentSpec().Limits == l {
+		return nil
+	}
+	if err := c.instance.Update(ctx, l); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.spec.Limits = l
+	c.mu.Unlock()
+	return c.send(wire.SetLimits, uuid.Nil, wire.Marshal(wire.LimitsMessage{Memory: l.Memory, CPUs: l.CPUs}))
+}
+
+// user is the session that the container is claimed by, nil while it is warm.
+func (c *container) user() *Session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session
+}
+
+// send writes one message, and before it what is to be acknowledged. It waits while the connection is made anew. After an
+// error the message may or may not have arrived; the reader has the connection made anew, or finds the container's end.
+func (c *container) send(t wire.Type, execution uuid.UUID, payload []byte) error {
+	l, acks, err := c.await()
+	if err != nil {
+		return err
+	}
+	if err := l.send(acks, t, execution, payload); err != nil {
+		l.close()
+		return err
+	}
+	return nil
+}
+
+// await returns the link, once there is one, and what is to be acknowledged over it.
+func (c *container) await() (*link, []uuid.UUID, error) {
+	for {
+		c.mu.Lock()
+		l, linked, over := c.link, c.linked, c.over
+		var acks []uuid.UUID
+		if l != nil {
+			acks, c.acks = c.acks, nil
+		}
+		c.mu.Unlock()
+		switch {
+		case over:
+			return nil, nil, net.ErrClosed
+		case l != nil:
+			return l, acks, nil
+		}
+		<-linked
+	}
+}
+
+// ack lets the supervisor forget an execution: at once where that frees much, else with the next message.
+func (c *container) ack(execution uuid.UUID, atOnce bool) {
+	c.mu.Lock()
+	if !c.over {
+		c.acks = append(c.acks, execution)
+	}
+	c.mu.Unlock()
+	if atOnce {
+		c.ping()
+	}
+}
+
+// ping renews the container's lease. Its answer is only drained.
+func (c *container) ping() {
+	c.mu.Lock()
+	waits := c.link == nil
+	c.mu.Unlock()
+	if !waits {
+		_ = c.send(wire.Ping, uuid.Nil, nil)
+	}
+}
+
+// close gives the connection up, for good. With last it tells the supervisor to end everything, which is quicker than the
+// removal of the container. It may be called again.
+func (c *container) close(last bool) {
+	c.mu.Lock()
+	l := c.shut()
+	c.mu.Unlock()
+	if l == nil {
+		return
+	}
+	if last {
+		l.sendLast(wire.Shutdown)
+	}
+	// Closed before the container is removed: an engine with a full stream hangs on the removal.
+	l.close()
+}
+
+// shut needs mu. It makes the container over, and returns the link that is to be closed, if there is one.
+func (c *container) shut() *link {
+	l := c.link
+	if !c.over && l == nil {
+		close(c.linked)
+	}
+	c.over, c.link = true, nil
+	c.cancel()
+	return l
+}
+
+// fail notes that the container ended by itself, and tells whoever has it.
+func (c *container) fail(cause string, err error) {
+	c.mu.Lock()
+	s, over := c.session, c.over
+	if s == nil && !over {
+		if l := c.shut(); l != nil {
+			defer l.close()
+		}
+	}
+	c.mu.Unlock()
+	switch {
+	case over:
+	case s != nil:
+		s.lose(cause, err)
+	default:
+		c.log.Warn("warm container ended", "cause", cause, "err", err)
+		c.onLost(c)
+	}
+}
+
+// read takes all that the container says, until it ends or breaks the protocol. It never stops while the link is open:
+// an engine whose attach stream is not drained cannot kill the container.
+func (c *container) read(l *link) {
+	for {
+		f, err := l.dec.NextMessage()
+		if err == nil && f.Epoch == l.epoch {
+			err = c.handle(f)
+		}
+		if err == nil {
+			continue
+		}
+		if wire.IsBadFrame(err) {
+			c.fail("its container broke the protocol", err)
+			return
+		}
+		if l = c.reconnect(l, err); l == nil {
+			return
+		}
+	}
+}
+
+// handle takes one message. An error means that the container broke the protocol, or that its stream has to be made anew.
+func (c *container) handle(f wire.Frame) error {
+	switch f.Type {
+	case wire.Fault:
+		if c.faults++; c.faults > maxFaults {
+			return fmt.Errorf("more than %d FAULTs: %w", maxFaults, wire.BadMessage)
+		}
+		c.log.Warn("the driver skipped bytes", "message", fmt.Sprintf("%.200q", f.Payload))
+		return errFault
+	case wire.Pong:
+		return nil
+	}
+	if f.Type < wire.Ready {
+		return fmt.Errorf("a frame of type %#x from the driver: %w", uint8(f.Type), wire.BadType)
+	}
+	if s := c.user(); s != nil {
+		return s.handle(f)
+	}
+	if f.Type == wire.State {
+		return fmt.Errorf("the worker of a warm container died: %w", wire.BadMessage) // it was made anew, but why did it?
+	}
+	return fmt.Errorf("a frame of type %#x from a warm container: %w", uint8(f.Type), wire.BadMessage)
+}
+
+// errFault is a driver that lost the framing: it waits for the HELLO of another attachment.
+var errFault = errors.New("the driver skipped bytes")
+
+// remove destroys the container, if one was made, and waits for its reader. It may be called again, as after an error,
+// and by several at once.
+func (c *container) remove(ctx context.Context) error {
+	c.close(false)
+	c.removing.Lock()
+	defer c.removing.Unlock()
+	if c.removed {
+		return nil
+	}
+	if err := c.instance.Destroy(ctx); err != nil {
+		c.log.Error("container not removed", "instance", c.instance.ID(), "err", err)
+		return err
+	}
+	c.wg.Wait()
+	c.removed = true
+	return nil
+}

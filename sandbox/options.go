@@ -1,0 +1,114 @@
+package sandbox
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+)
+
+// SessionOptions are what a session may ask for at its creation. The zero value asks for what the configuration says.
+type SessionOptions struct {
+	Image   string  // a name from the allow-list
+	Memory  int64   // bytes
+	CPUs    float64 // cores
+	Pids    int64
+	WorkDir int64 // bytes of the working directory
+	Env     map[string]string
+	// Timeout is that of executions which name none.
+	Timeout time.Duration
+	// TTL is how long the session lasts, and IdleTTL how long it lasts while nothing is executed in it. 0 is for ever; nil
+	// is the configuration's.
+	TTL, IdleTTL *time.Duration
+}
+
+// limits are those of a session with these options. What is above a ceiling is CodeInvalid.
+func (o SessionOptions) limits(cfg Config) (Limits, error) {
+	l := cfg.Limits
+	if err := ask(&l.Memory, o.Memory, max(cfg.MaxLimits.Memory, l.Memory), "memory", "bytes"); err != nil {
+		return l, err
+	}
+	if err := ask(&l.CPUs, o.CPUs, max(cfg.MaxLimits.CPUs, l.CPUs), "cpus", "cores"); err != nil {
+		return l, err
+	}
+	if err := ask(&l.Pids, o.Pids, max(cfg.MaxLimits.Pids, l.Pids), "pids", "processes"); err != nil {
+		return l, err
+	}
+	if err := ask(&l.WorkDir, o.WorkDir, max(cfg.MaxLimits.WorkDir, l.WorkDir), "disk", "bytes"); err != nil {
+		return l, err
+	}
+	// Files live in memory: with more, a full disk would be an OOM kill instead of an error.
+	if o.Memory != 0 || o.WorkDir != 0 {
+		if disks := l.WorkDir + l.Tmp + l.Shm; disks > l.Memory/2 {
+			return l, Errorf(CodeInvalid, "memory of %d bytes is too little for disk, /tmp and /dev/shm of %d bytes together: they live in it, and may take half", l.Memory, disks)
+		}
+	}
+	return l, nil
+}
+
+// ask sets a limit to what was asked for, unless that is 0.
+func ask[T int64 | float64](limit *T, asked, most T, name, unit string) error {
+	switch {
+	case asked == 0:
+	case asked < 0 || asked > most:
+		return Errorf(CodeInvalid, "%s is %v %s, it must be above 0 and at most %v", name, asked, unit, most)
+	default:
+		*limit = asked
+	}
+	return nil
+}
+
+// lifetimes are how long a session with these options lasts.
+func (o SessionOptions) lifetimes(cfg Config) (ttl, idle time.Duration, err error) {
+	ttl, idle = cfg.TTL, cfg.IdleTTL
+	if o.TTL != nil {
+		ttl = *o.TTL
+	}
+	if o.IdleTTL != nil {
+		idle = *o.IdleTTL
+	}
+	if err := checkLifetime("ttl", ttl, cfg.MaxTTL); err != nil {
+		return 0, 0, err
+	}
+	return ttl, idle, checkLifetime("idle_ttl", idle, cfg.MaxIdleTTL)
+}
+
+// checkLifetime refuses what is beyond the ceiling; a ceiling of 0 allows everything.
+func checkLifetime(name string, asked, most time.Duration) error {
+	switch {
+	case asked < 0:
+		return Errorf(CodeInvalid, "%s is %s, it must not be below 0", name, asked)
+	case most > 0 && asked == 0:
+		return Errorf(CodeInvalid, "%s is 0, which is for ever: it must be at most %s", name, most)
+	case most > 0 && asked > most:
+		return Errorf(CodeInvalid, "%s is %s, it must be at most %s", name, asked, most)
+	}
+	return nil
+}
+
+// spec is the container that a session with these options needs.
+func (o SessionOptions) spec(cfg Config) (Spec, error) {
+	limits, err := o.limits(cfg)
+	if err != nil {
+		return Spec{}, err
+	}
+	if o.Timeout < 0 || o.Timeout > cfg.Execution.MaxTimeout {
+		return Spec{}, Errorf(CodeInvalid, "timeout is %s, it must be above 0 and at most %s", o.Timeout, cfg.Execution.MaxTimeout)
+	}
+	return Spec{Image: cmp.Or(o.Image, cfg.Image), Limits: limits, Preload: cfg.Pool.Preload, Env: o.Env, Lease: cfg.Lease}, nil
+}
+
+// validate checks what can be checked before anything is started.
+func (o SessionOptions) validate(cfg Config) error {
+	if _, _, err := o.lifetimes(cfg); err != nil {
+		return err
+	}
+	if _, err := o.spec(cfg); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (l Limits) String() string {
+	return fmt.Sprintf("memory %d, cpus %g, pids %d, workdir %d, tmp %d, shm %d, inodes %d, nofile %d",
+		l.Memory, l.CPUs, l.Pids, l.WorkDir, l.Tmp, l.Shm, l.Inodes, l.NoFile)
+}

@@ -1,0 +1,322 @@
+package sandbox_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/gjyotin305/fastpyrepl/sandbox/sandboxtest"
+	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
+	"go.uber.org/goleak"
+)
+
+// generations are daemons that follow one another over one engine and one state directory.
+type generations struct {
+	*testing.T
+	rt    *sandboxtest.Runtime
+	store *memory
+	cfg   sandbox.Config
+	m     *sandbox.Manager
+}
+
+func newGenerations(t *testing.T, play func(*sandboxtest.Call)) *generations {
+	leaks := goleak.IgnoreCurrent()
+	g := &generations{T: t, rt: &sandboxtest.Runtime{Play: play}, store: newMemory(), cfg: testConfig()}
+	g.next()
+	t.Cleanup(func() {
+		if err := g.m.Close(context.Background()); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		if n := len(instances(g.rt)); n != 0 {
+			t.Errorf("%d containers left", n)
+		}
+		goleak.VerifyNone(t, leaks)
+	})
+	return g
+}
+
+func (g *generations) next() {
+	g.Helper()
+	g.m = sandbox.NewManager(g.rt, g.store, g.cfg, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	restore(g.T, g.m)
+}
+
+// restart ends the daemon and starts the next. Nothing of the first is left: the tests check that no goroutine is.
+func (g *generations) restart() {
+	g.Helper()
+	if err := g.m.Leave(context.Background()); err != nil {
+		g.Fatalf("Leave: %v", err)
+	}
+	g.next()
+}
+
+func TestRestore_SessionsGoOnWithTheirCounts(t *testing.T) {
+	g := newGenerations(t, nil)
+	g.cfg.TTL = time.Hour
+	run(t, g.m, "a", "x")
+	run(t, g.m, "b", "x")
+	if err := g.m.Reset(t.Context(), key("b")); err != nil {
+		t.Fatal(err)
+	}
+	for n := 2; n < 4; n++ {
+		g.restart()
+		if infos := g.m.Sessions("", true); len(infos) != 1 || infos[0].Key != key("a") {
+			t.Fatalf("got %+v", infos)
+		}
+		if r := run(t, g.m, "a", "y"); r.ExecutionCount != n || r.Stdout != "y" {
+			t.Errorf("got %+v, want count %d", r, n)
+		}
+	}
+	if g.rt.Started() != 2 {
+		t.Errorf("%d containers were started", g.rt.Started())
+	}
+}
+
+func TestRestore_WhatRanGoesOnAndIsFoundByItsIdAndItsIdempotencyKey(t *testing.T) {
+	release := make(chan struct{})
+	g := newGenerations(t, sandboxtest.Script(map[string]func(*sandboxtest.Call){
+		"long": func(c *sandboxtest.Call) {
+			c.Send(wire.Stdout, []byte("before "))
+			<-release
+			c.Send(wire.Stdout, []byte("after"))
+			c.Done(wire.DoneMessage{Outcome: "ok", StateKept: true})
+		},
+	}))
+	req := sandbox.Request{Code: "long", IdempotencyKey: "once"}
+	e, err := g.m.Execute(t.Context(), key("a"), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued, err := g.m.Execute(t.Context(), key("a"), sandbox.Request{Code: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen uint64
+	for ev := range e.Events(t.Context(), 0) {
+		if seen = ev.Seq; ev.Text == "before " {
+			break
+		}
+	}
+	g.restart()
+	if _, err := e.Wait(t.Context()); sandbox.ErrorCode(err) != sandbox.CodeClosed || !strings.Contains(err.Error(), e.ID()) {
+		t.Errorf("who waited: got %v", err)
+	}
+	if r := wait(t, queued); r.Outcome != sandbox.OutcomeCancelled || !strings.Contains(r.Error, "before the execution had begun") {
+		t.Errorf("who was queued: got %q, %q", r.Outcome, r.Error)
+	}
+	found, err := g.m.Execution("", e.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := g.m.Session(key("a")); err != nil || info.Running != e.ID() {
+		t.Errorf("got %+v, %v", info, err)
+	}
+	if again, err := g.m.Execute(t.Context(), key("a"), req); err != nil || again != found {
+		t.Errorf("the repeated request: got %v, %v", again, err)
+	}
+	close(release)
+	r := wait(t, found)
+	if r.Outcome != sandbox.OutcomeOK || r.Stdout != "before after" || !found.Created() || r.ExecutionCount != 1 {
+		t.Errorf("got %+v", r)
+	}
+	var rest []string // a client that comes back hears what it has not heard
+	for ev := range found.Events(t.Context(), seen) {
+		rest = append(rest, string(ev.Type)+ev.Text)
+	}
+	if want := []string{"stdoutafter", "done"}; !slices.Equal(rest, want) {
+		t.Errorf("after %d: got %q, want %q", seen, rest, want)
+	}
+	if r := run(t, g.m, "a", "y"); r.ExecutionCount != 2 {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestRestore_WhatEndedMeanwhileIsFoundUntilItWasDelivered(t *testing.T) {
+	begun, release := make(chan struct{}), make(chan struct{})
+	g := newGenerations(t, sandboxtest.Script(map[string]func(*sandboxtest.Call){
+		"slow": func(c *sandboxtest.Call) { close(begun); <-release; sandboxtest.Echo(c) },
+	}))
+	e, err := g.m.Execute(t.Context(), key("a"), sandbox.Request{Code: "slow"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	if err := g.m.Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	close(release) // it ends while there is no daemon
+	g.next()
+	found, err := g.m.Execution("", e.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := wait(t, found); r.Stdout != "slow" || r.Outcome != sandbox.OutcomeOK {
+		t.Errorf("got %+v", r)
+	}
+	g.restart()
+	if found, err = g.m.Execution("", e.ID()); err != nil {
+		t.Fatalf("it was not delivered: %v", err)
+	}
+	wait(t, found)
+	found.Delivered()
+	run(t, g.m, "a", "x") // with which the word goes
+	g.restart()
+	if _, err := g.m.Execution("", e.ID()); sandbox.ErrorCode(err) != sandbox.CodeNotFound {
+		t.Errorf("it was delivered: %v", err)
+	}
+}
+
+func TestRestore_AContainerThatIsGoneIsALostSession(t *testing.T) {
+	g := newGenerations(t, nil)
+	run(t, g.m, "gone", "x")
+	run(t, g.m, "dead", "x")
+	run(t, g.m, "there", "x")
+	if err := g.m.Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for container, r := range g.store.sessions {
+		for _, in := range instances(g.rt) {
+			if in.Spec().Session == container && r.Key == key("gone") {
+				in.Destroy(t.Context())
+			}
+			if in.Spec().Session == container && r.Key == key("dead") {
+				g.rt.Kill(in, 137)
+			}
+		}
+	}
+	g.next()
+	for id, cause := range map[string]string{
+		"gone": "its container was gone when the daemon started again",
+		"dead": "its container ended with status 137",
+	} {
+		if _, err := g.m.Session(key(id)); sandbox.ErrorCode(err) != sandbox.CodeLost || !strings.Contains(err.Error(), cause) {
+			t.Errorf("%s: got %v", id, err)
+		}
+	}
+	if r := run(t, g.m, "there", "x"); r.ExecutionCount != 2 {
+		t.Errorf("got %+v", r)
+	}
+	g.restart() // and remembered
+	if _, err := g.m.Session(key("gone")); sandbox.ErrorCode(err) != sandbox.CodeLost {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRestore_LifetimesGoOn(t *testing.T) {
+	g := newGenerations(t, nil)
+	if _, err := g.m.Create(t.Context(), key("a"), lasting(300*time.Millisecond, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.m.Create(t.Context(), key("b"), lasting(time.Hour, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	g.restart()
+	if info, err := g.m.Session(key("b")); err != nil || info.TTL != time.Hour || info.IdleTTL != time.Minute || time.Until(info.Expires) > time.Minute {
+		t.Errorf("got %+v, %v", info, err)
+	}
+	eventually(t, "a has expired", func() bool { _, err := g.m.Session(key("a")); return sandbox.ErrorCode(err) == sandbox.CodeExpired })
+	g.restart()
+	if _, err := g.m.Session(key("a")); sandbox.ErrorCode(err) != sandbox.CodeExpired {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRestore_AStoreThatFailsLosesNothingNow(t *testing.T) {
+	g := newGenerations(t, nil)
+	g.store.err = errors.New("no space left on device")
+	if r := run(t, g.m, "a", "x"); r.Stdout != "x" {
+		t.Errorf("got %+v", r)
+	}
+	if err := g.m.Reset(t.Context(), key("a")); err != nil {
+		t.Fatal(err)
+	}
+	g.store.err = nil
+}
+
+func TestRestore_WhatTheSupervisorSaysOfExecutionsIsBounded(t *testing.T) {
+	g := newGenerations(t, nil)
+	run(t, g.m, "a", "x")
+	mine := run(t, g.m, "b", "x")
+	if err := g.m.Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range instances(g.rt) { // every container says that it has b's execution, and rubbish
+		g.rt.Claim(in,
+			wire.KeptExecution{ID: mine.ExecutionID, Meta: `{"timeout":1}`},
+			wire.KeptExecution{ID: "no uuid", Meta: `{"timeout":1}`},
+			wire.KeptExecution{ID: "6ba7b810-9dad-11d1-80b4-00c04fd430c8", Meta: `[`},
+			wire.KeptExecution{ID: "6ba7b810-9dad-11d1-80b4-00c04fd430c9", Meta: `{"timeout":1e300,"stdout":9000000000000000000}`, Age: -5, Missing: -1},
+		)
+	}
+	g.next()
+	e, err := g.m.Execution("", mine.ExecutionID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.m.Execution("", "6ba7b810-9dad-11d1-80b4-00c04fd430c8"); sandbox.ErrorCode(err) != sandbox.CodeNotFound {
+		t.Errorf("got %v", err)
+	}
+	for _, id := range []string{"a", "b"} {
+		if r := run(t, g.m, id, "y"); r.Stdout != "y" {
+			t.Errorf("got %+v", r)
+		}
+	}
+	if err := g.m.ResetAll(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, e) // whoever it was taken for, it ends with that session
+}
+
+func TestReconnect_ABrokenStreamLosesNothing(t *testing.T) {
+	said, release := make(chan struct{}), make(chan struct{})
+	m, rt := newManager(t, testConfig(), sandboxtest.Script(map[string]func(*sandboxtest.Call){
+		"long": func(c *sandboxtest.Call) {
+			c.Send(wire.Stdout, []byte("before "))
+			close(said)
+			<-release
+			c.Send(wire.Stdout, []byte("after"))
+			c.Done(wire.DoneMessage{Outcome: "ok", StateKept: true})
+		},
+	}))
+	e, err := m.Execute(t.Context(), key("a"), sandbox.Request{Code: "long"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-said
+	rt.Break()
+	next, err := m.Execute(t.Context(), key("a"), sandbox.Request{Code: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rt.Break()
+	close(release)
+	if r := wait(t, e); r.Stdout != "before after" || r.Outcome != sandbox.OutcomeOK {
+		t.Errorf("got %+v", r)
+	}
+	if r := wait(t, next); r.Stdout != "x" || r.ExecutionCount != 2 {
+		t.Errorf("got %+v", r)
+	}
+	rt.Break() // while nothing runs
+	if r := run(t, m, "a", "y"); r.Stdout != "y" || r.ExecutionCount != 3 {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestReconnect_AContainerThatIsGoneIsLostWithItsCause(t *testing.T) {
+	m, rt := newManager(t, testConfig(), sandboxtest.Script(map[string]func(*sandboxtest.Call){"hang": hang}))
+	e, err := m.Execute(t.Context(), key("a"), sandbox.Request{Code: "hang"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rt.Kill(instances(rt)[0], 139)
+	r := wait(t, e)
+	if r.Outcome != sandbox.OutcomeCrashed || r.StateKept || !strings.Contains(r.Error, "its container ended with status 139") {
+		t.Errorf("got %q, %q", r.Outcome, r.Error)
+	}
+}
