@@ -78,6 +78,9 @@ func (e *Execution) complete(r *Result) {
 		r.Error = "setup_code: " + r.Error
 	}
 	e.result = r
+	if e.leave != nil {
+		e.leave()
+	}
 	e.log.end(Event{Type: EventDone, Result: r})
 	close(e.done)
 }

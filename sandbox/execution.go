@@ -23,8 +23,9 @@ type Execution struct {
 	req     Request // run's alone once queued
 	timeout time.Duration
 	caps    ExecutionConfig
-	asks    bool // input() may wait for Input
-	tells   bool // variables were asked for
+	asks    bool   // input() may wait for Input
+	tells   bool   // variables were asked for
+	leave   func() // called with the result's coming; nil for none
 
 	repeatKey   string // of idempotency, "" for none
 	repeatPrint []byte // of the request with that key
@@ -72,6 +73,7 @@ func newExecution(s *Session, req Request, caps ExecutionConfig) *Execution {
 		timeout: req.Timeout,
 		asks:    req.Interactive,
 		tells:   req.Locals != nil,
+		leave:   req.leave,
 
 		repeatKey: req.IdempotencyKey,
 		caps:      req.caps(caps),

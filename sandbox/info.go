@@ -77,12 +77,12 @@ func (m *Manager) Session(key Key) (Info, error) {
 	return s.info(), nil
 }
 
-// Sessions says how an owner's sessions are, the oldest first; everybody's with all.
-func (m *Manager) Sessions(owner string, all bool) []Info {
+// Sessions says how the sessions are whose owners are mine, the oldest first.
+func (m *Manager) Sessions(mine func(owner string) bool) []Info {
 	m.mu.Lock()
 	var sessions []*Session
 	for key, s := range m.sessions {
-		if all || key.Owner == owner {
+		if mine(key.Owner) {
 			sessions = append(sessions, s)
 		}
 	}

@@ -77,7 +77,7 @@ func (m *Manager) saved(err error) {
 // the execution it returns is that of the setup code, ended, and the session is gone.
 //
 // It returns an Error with CodeInvalid, CodeNotFound, CodeLost, CodeExpired, CodeBusy, CodeCapacity, CodeImage, CodeEngine or
-// CodeClosed, or the cause of ctx; a start that ctx left behind goes on.
+// CodeClosed, what req.Admit returned, or the cause of ctx; a start that ctx left behind goes on.
 func (m *Manager) Execute(ctx context.Context, key Key, req Request) (*Execution, error) {
 	asked := key
 	if key.ID == "" && req.NoCreate {
@@ -98,6 +98,23 @@ func (m *Manager) Execute(ctx context.Context, key Key, req Request) (*Execution
 
 // execute is Execute for a key that is whole. forget is called when the execution is no longer kept.
 func (m *Manager) execute(ctx context.Context, key Key, req Request, forget func()) (*Execution, error) {
+	if req.Admit == nil {
+		return m.begin(ctx, key, req, forget)
+	}
+	leave, err := req.Admit()
+	if err != nil {
+		return nil, err
+	}
+	req.leave = leave
+	e, err := m.begin(ctx, key, req, forget)
+	if err != nil || e.setup { // the execution that was admitted did not come about
+		leave()
+	}
+	return e, err
+}
+
+// begin is execute for a request that was admitted.
+func (m *Manager) begin(ctx context.Context, key Key, req Request, forget func()) (*Execution, error) {
 	for {
 		m.mu.Lock()
 		cfg := m.cfg

@@ -124,7 +124,7 @@ func TestManager_AnIdLivesInItsOwnersNamespace(t *testing.T) {
 			t.Errorf("owner %q got somebody else's session", owner)
 		}
 	}
-	if err := m.ResetAll(t.Context(), "ann"); err != nil {
+	if err := m.ResetAll(t.Context(), of("ann")); err != nil {
 		t.Fatal(err)
 	}
 	if left, _ := rt.List(t.Context()); len(left) != 2 {

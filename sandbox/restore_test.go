@@ -66,7 +66,7 @@ func TestRestore_SessionsGoOnWithTheirCounts(t *testing.T) {
 	}
 	for n := 2; n < 4; n++ {
 		g.restart()
-		if infos := g.m.Sessions("", true); len(infos) != 1 || infos[0].Key != key("a") {
+		if infos := g.m.Sessions(everybody); len(infos) != 1 || infos[0].Key != key("a") {
 			t.Fatalf("got %+v", infos)
 		}
 		if r := run(t, g.m, "a", "y"); r.ExecutionCount != n || r.Stdout != "y" {
@@ -267,7 +267,7 @@ func TestRestore_WhatTheSupervisorSaysOfExecutionsIsBounded(t *testing.T) {
 			t.Errorf("got %+v", r)
 		}
 	}
-	if err := g.m.ResetAll(t.Context(), ""); err != nil {
+	if err := g.m.ResetAll(t.Context(), everybody); err != nil {
 		t.Fatal(err)
 	}
 	wait(t, e) // whoever it was taken for, it ends with that session

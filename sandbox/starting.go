@@ -57,6 +57,13 @@ func (m *Manager) admit(key Key, req Request, cfg Config) error {
 		return Errorf(CodeNotFound, "no session %s", key.ID)
 	}
 	// Those that are ending count: their containers still use memory.
+	if req.MaxSessions > 0 && m.owned(key.Owner) >= req.MaxSessions {
+		return &Error{
+			Code:       CodeBusy,
+			Message:    fmt.Sprintf("key %s has %d sessions open, which is the most that it may", key.Owner, req.MaxSessions),
+			RetryAfter: time.Second,
+		}
+	}
 	if len(m.sessions)+len(m.ending) >= cfg.MaxSessions {
 		return &Error{
 			Code:       CodeCapacity,
@@ -65,6 +72,22 @@ func (m *Manager) admit(key Key, req Request, cfg Config) error {
 		}
 	}
 	return nil
+}
+
+// owned needs mu. It counts the sessions of an owner.
+func (m *Manager) owned(owner string) int {
+	n := 0
+	for key := range m.sessions {
+		if key.Owner == owner {
+			n++
+		}
+	}
+	for _, key := range m.ending {
+		if key.Owner == owner {
+			n++
+		}
+	}
+	return n
 }
 
 // adopt needs mu. It makes c the container of s, and remembers that. It returns false when c has just ended.

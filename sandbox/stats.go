@@ -24,7 +24,7 @@ func (m *Manager) Stats() Stats {
 		Gone:          len(m.gone.stones),
 	}
 	m.mu.Unlock()
-	for _, info := range m.Sessions("", true) {
+	for _, info := range m.Sessions(func(string) bool { return true }) {
 		switch info.State {
 		case StateStarting:
 			stats.Starting++

@@ -12,9 +12,9 @@ func (m *Manager) Reset(ctx context.Context, key Key) error {
 	return m.end(ctx, "the session was reset", func(k Key) bool { return k == key })
 }
 
-// ResetAll ends every session of an owner.
-func (m *Manager) ResetAll(ctx context.Context, owner string) error {
-	return m.end(ctx, "all sessions were reset", func(k Key) bool { return k.Owner == owner })
+// ResetAll ends every session whose owner is mine.
+func (m *Manager) ResetAll(ctx context.Context, mine func(owner string) bool) error {
+	return m.end(ctx, "all sessions were reset", func(k Key) bool { return mine(k.Owner) })
 }
 
 // Close ends every session, waits until the containers are gone, or until ctx ends, and leaves no goroutine behind when

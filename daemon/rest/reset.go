@@ -38,7 +38,7 @@ func (h *Handler) reset(c *fiber.Ctx) error {
 	}
 	resp := ResetResponse{Status: "ok", Message: "reset all sessions"}
 	if session == "" {
-		err = h.manager.ResetAll(daemon.Context(c), "")
+		err = h.manager.ResetAll(daemon.Context(c), func(owner string) bool { return owner == "" })
 	} else {
 		daemon.SetSession(c, session)
 		resp.Message = "reset session " + session

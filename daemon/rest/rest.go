@@ -16,7 +16,7 @@ import (
 type Manager interface {
 	Execute(ctx context.Context, key sandbox.Key, req sandbox.Request) (*sandbox.Execution, error)
 	Reset(ctx context.Context, key sandbox.Key) error
-	ResetAll(ctx context.Context, owner string) error
+	ResetAll(ctx context.Context, mine func(owner string) bool) error
 	Execution(owner, id string) (*sandbox.Execution, error)
 	Create(ctx context.Context, key sandbox.Key, req sandbox.Request) (sandbox.Info, error)
 	Session(key sandbox.Key) (sandbox.Info, error)
