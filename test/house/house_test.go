@@ -26,6 +26,7 @@ var libraries = map[string][]string{
 	"github.com/go-json-experiment/":   {"sandbox", "daemon"},
 	"github.com/go-viper/mapstructure": {"configs"},
 	"go.etcd.io/bbolt":                 {"sandbox/state"},
+	"golang.org/x/time/":               {"daemon/auth"},
 }
 
 // arrows says what of ours a package, and those below it, may import. The longest name that fits counts.
