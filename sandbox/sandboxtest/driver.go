@@ -17,6 +17,7 @@ import (
 type Call struct {
 	Message wire.ExecuteMessage
 	Context []byte
+	Stdin   []byte
 	// Interrupted is closed by an INTERRUPT.
 	Interrupted <-chan struct{}
 	// Input receives the answers to INPUT_REQUEST; nil is the end of file.
@@ -153,8 +154,13 @@ func (d *driver) take(f wire.Frame) {
 		d.kept = slices.DeleteFunc(d.kept, func(k *kept) bool { return k.id == f.Execution && !k.Running })
 		d.mu.Unlock()
 	case wire.Data:
-		call.Context = append(call.Context, f.Payload...)
-		call.Send(wire.WindowGrant, wire.Marshal(wire.WindowMessage{Consumed: int64(len(call.Context))}))
+		if blob := call.Message.Context; blob != nil && int64(len(call.Context)) < blob.Size {
+			call.Context = append(call.Context, f.Payload...)
+		} else {
+			call.Stdin = append(call.Stdin, f.Payload...)
+		}
+		consumed := int64(len(call.Context) + len(call.Stdin))
+		call.Send(wire.WindowGrant, wire.Marshal(wire.WindowMessage{Consumed: consumed}))
 		if d.took -= int64(len(f.Payload)); d.took == 0 {
 			d.plays.Go(func() { d.play(call) })
 		}
@@ -186,8 +192,10 @@ func (d *driver) execute(f wire.Frame) {
 	d.kept = append(d.kept, &kept{id: c.id, KeptExecution: wire.KeptExecution{
 		ID: c.id.String(), Meta: c.Message.Meta, Running: true, Count: d.count + 1,
 	}})
-	if blob := c.Message.Context; blob != nil {
-		d.took = blob.Size
+	for _, blob := range []*wire.Blob{c.Message.Context, c.Message.Stdin} {
+		if blob != nil {
+			d.took += blob.Size
+		}
 	}
 	waits := d.took > 0
 	d.mu.Unlock()

@@ -27,6 +27,7 @@ var libraries = map[string][]string{
 	"github.com/go-viper/mapstructure": {"configs"},
 	"go.etcd.io/bbolt":                 {"sandbox/state"},
 	"golang.org/x/time/":               {"daemon/auth"},
+	"github.com/DeRuina/timberjack":    {"daemon/audit"},
 }
 
 // arrows says what of ours a package, and those below it, may import. The longest name that fits counts.

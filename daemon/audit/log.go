@@ -1,0 +1,242 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/DeRuina/timberjack"
+	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Config says where to write, and how much of what.
+type Config struct {
+	File    string // its directory is there
+	MaxSize int64  // bytes, rounded up to whole MiB; a file that would get larger is renamed and begun anew
+	Keep    int    // renamed files that stay
+	Code    bool   // whether lines have the code
+	Output  bool   // whether lines have stdout and stderr
+}
+
+// Log is an audit log. Its methods are safe for concurrent use and never block; those of a nil one do nothing.
+type Log struct {
+	cfg  Config
+	log  *slog.Logger
+	file io.WriteCloser
+
+	queue  chan entry
+	queued atomic.Int64 // bytes that wait
+	lost   atomic.Int64 // lines since the last that was written
+	stop   chan struct{}
+	ended  chan struct{} // closed when run has returned
+	once   sync.Once     // of Close
+
+	torn    bool // run's alone; the last line has no end
+	failing bool // run's alone
+
+	mu      sync.Mutex
+	refused time.Time // guarded by mu; when the last line of SignInRefused was made
+	refusal int64     // guarded by mu; how many came since
+}
+
+const (
+	maxQueue  = 4096     // lines that wait
+	maxQueued = 64 << 20 // bytes that wait
+	// refusedEvery bounds the lines of people who are not let in: they must not push the others out of the files.
+	refusedEvery = time.Second
+	// fileMode lets nobody else read what was run.
+	fileMode = 0o600
+)
+
+// Open begins to write. Close the log when nothing more is to come.
+func Open(cfg Config, log *slog.Logger) (*Log, error) {
+	probe, err := os.OpenFile(cfg.File, os.O_WRONLY|os.O_CREATE|os.O_APPEND, fileMode)
+	if err != nil {
+		return nil, fmt.Errorf("open the audit log: %w", err)
+	}
+	if err := probe.Close(); err != nil {
+		return nil, fmt.Errorf("open the audit log: %w", err)
+	}
+	return newLog(cfg, &timberjack.Logger{
+		Filename:   cfg.File,
+		MaxSize:    int((cfg.MaxSize + 1<<20 - 1) >> 20),
+		MaxBackups: cfg.Keep,
+		FileMode:   fileMode,
+	}, log), nil
+}
+
+func newLog(cfg Config, file io.WriteCloser, log *slog.Logger) *Log {
+	l := &Log{
+		cfg: cfg, log: log, file: file,
+		queue: make(chan entry, maxQueue), stop: make(chan struct{}), ended: make(chan struct{}),
+	}
+	go l.run()
+	return l
+}
+
+// Close writes what waits, and ends. It waits for that until ctx ends. What comes after it is lost.
+func (l *Log) Close(ctx context.Context) error {
+	if l == nil {
+		return nil
+	}
+	l.once.Do(func() { close(l.stop) })
+	select {
+	case <-l.ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("write the rest of the audit log: %w", context.Cause(ctx))
+	}
+}
+
+// Asked notes what an execution is asked to run, before its request is given away. It is nil for a nil Log.
+func (l *Log) Asked(req sandbox.Request) *Execution {
+	if l == nil {
+		return nil
+	}
+	x := &Execution{CodeSize: len(req.Code), CodeHash: hash(req.Code), SetupSize: len(req.SetupCode), StdinSize: len(req.Stdin)}
+	if req.SetupCode != "" {
+		x.SetupHash = hash(req.SetupCode)
+	}
+	if req.Context != nil {
+		x.ContextSize = len(req.Context.Data)
+	}
+	if l.cfg.Code {
+		x.Code, x.SetupCode = clip(req.Code), clip(req.SetupCode)
+	}
+	return x
+}
+
+// Began follows an execution that was not there before: its line is written when it ends. asked is what Asked noted.
+func (l *Log) Began(who Who, asked *Execution, x *sandbox.Execution) {
+	if l == nil {
+		return
+	}
+	asked.ID, asked.Accepted = x.ID(), time.Now().UTC()
+	if x.Created() {
+		l.put(entry{Event: SessionCreated, Who: who, Session: x.Session()})
+	}
+	x.OnEnd(func() {
+		r := x.Result()
+		asked.Outcome, asked.StateKept, asked.Duration = r.Outcome, r.StateKept, r.Duration.Seconds()
+		asked.StdoutSize, asked.StderrSize = len(r.Stdout), len(r.Stderr)
+		if l.cfg.Output {
+			asked.Stdout, asked.Stderr = clip(r.Stdout), clip(r.Stderr)
+		}
+		l.put(entry{Event: ExecutionEnded, Who: who, Session: r.SessionID, Execution: asked})
+	})
+}
+
+// Reset notes that a session was ended for who asked for it, or, where session is "", all of them.
+func (l *Log) Reset(who Who, session string) {
+	event := SessionReset
+	if session == "" {
+		event = SessionsReset
+	}
+	l.put(entry{Event: event, Who: who, Session: session})
+}
+
+// Refused notes that somebody was not let in, and why. There is one line a second at most, with the number of them.
+func (l *Log) Refused(who Who, reason string) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	l.refusal++
+	count, now := l.refusal, time.Now()
+	due := now.Sub(l.refused) >= refusedEvery
+	if due {
+		l.refused, l.refusal = now, 0
+	}
+	l.mu.Unlock()
+	if due {
+		l.put(entry{Event: SignInRefused, Who: who, Reason: reason, Count: count})
+	}
+}
+
+// put queues a line, or counts it as lost.
+func (l *Log) put(e entry) {
+	if l == nil {
+		return
+	}
+	e.Time = time.Now().UTC()
+	size := e.size()
+	if l.queued.Add(size) <= maxQueued {
+		select {
+		case l.queue <- e:
+			return
+		default:
+		}
+	}
+	l.queued.Add(-size)
+	l.lost.Add(1)
+}
+
+// run writes until it is stopped, and then what still waits.
+func (l *Log) run() {
+	defer close(l.ended)
+	for stopped := false; !stopped; {
+		select {
+		case e := <-l.queue:
+			l.write(e)
+		case <-l.stop:
+			stopped = true
+		}
+	}
+	for len(l.queue) > 0 {
+		l.write(<-l.queue)
+	}
+	l.tellLost()
+	if err := l.file.Close(); err != nil {
+		l.log.Error("close the audit log", "err", err)
+	}
+}
+
+func (l *Log) write(e entry) {
+	l.queued.Add(-e.size())
+	l.tellLost()
+	if !l.append(e) {
+		l.lost.Add(1)
+	}
+}
+
+// tellLost says where lines are missing, once there is something to write them to again.
+func (l *Log) tellLost() {
+	n := l.lost.Swap(0)
+	if n == 0 {
+		return
+	}
+	if !l.append(entry{Time: time.Now().UTC(), Event: LinesLost, Count: n}) {
+		l.lost.Add(n)
+		return
+	}
+	l.log.Warn("lines of the audit log were lost", "lines", n)
+}
+
+// append writes one line. The first error of several is logged.
+func (l *Log) append(e entry) bool {
+	line, err := json.Marshal(e, jsontext.AllowInvalidUTF8(true))
+	if err == nil {
+		line = append(line, '\n')
+		if l.torn {
+			line = append([]byte{'\n'}, line...)
+		}
+		var n int
+		if n, err = l.file.Write(line); err == nil {
+			l.torn = false
+		} else if n > 0 {
+			l.torn = true
+		}
+	}
+	if err != nil && !l.failing {
+		l.log.Error("write the audit log", "err", err, "path", l.cfg.File)
+	}
+	l.failing = err != nil
+	return err == nil
+}
