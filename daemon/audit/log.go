@@ -48,7 +48,7 @@ type Log struct {
 
 const (
 	maxQueue  = 4096     // lines that wait
-	maxQueued = 64 << 20 // bytes that wait
+	maxQueued = 16 << 20 // bytes that wait
 	// refusedEvery bounds the lines of people who are not let in: they must not push the others out of the files.
 	refusedEvery = time.Second
 	// fileMode lets nobody else read what was run.
