@@ -3,6 +3,9 @@ package daemon
 import (
 	"log/slog"
 	"time"
+
+	"github.com/gjyotin305/fastpyrepl/daemon/audit"
+	"github.com/gjyotin305/fastpyrepl/daemon/auth"
 )
 
 // Config bounds the server.
@@ -10,6 +13,10 @@ type Config struct {
 	// AllowedHosts are names or addresses, without port, that a Host header may have besides loopback's and the address
 	// that the server listens on. "*" allows all, and with it DNS rebinding.
 	AllowedHosts []string
+	// CORSOrigins are the origins of web pages that may use the API besides the server's own, as browsers write them.
+	CORSOrigins []string
+	// Auth is the keys; without any that are required, everybody is let in.
+	Auth auth.Config
 
 	MaxBody         int64 // bytes of one body
 	MaxInflightBody int64 // bytes of all bodies, and what was decoded from them, at once; at least MaxBody
@@ -32,7 +39,8 @@ const maxHeaderTime = 10 * time.Second
 // Deps is what the server is made from.
 type Deps struct {
 	Log    *slog.Logger
-	Routes []Route // of every dialect
+	Routes []Route    // of every dialect
+	Audit  *audit.Log // nil for none; the caller closes it, after the Manager and the server
 
 	// Heartbeat is how long a stream or a WebSocket may say nothing, for the sake of proxies that give up on silent
 	// connections and to notice clients that are gone; 0 is 15 s. A WebSocket's client has twice as long to answer.

@@ -97,6 +97,7 @@ func asError(err error) *Error {
 // refuseUnread answers what fasthttp itself could not read or would not. It closes the connection.
 func refuseUnread(c *fiber.Ctx, err error) error {
 	connOf(c).lingers()
+	secure(c)
 	return writeError(c, err)
 }
 
@@ -104,7 +105,9 @@ func refuseUnread(c *fiber.Ctx, err error) error {
 func writeError(c *fiber.Ctx, err error) error {
 	e := asError(err)
 	c.Status(e.Status)
-	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	if e.Status == http.StatusUnauthorized {
+		c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
+	}
 	if e.RetryAfter > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
 	}

@@ -11,10 +11,14 @@ import (
 func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 	c := s.app.AcquireCtx(ctx)
 	defer s.app.ReleaseCtx(c)
+	newScope(s, c)
 	err := s.guard(c)
+	if err == nil {
+		err = s.admit(c)
+	}
 	if err == nil {
 		return http.StatusContinue
 	}
-	_ = refuseUnread(c, err) // the guard's errors are sentences, which are always JSON
+	_ = refuseUnread(c, err) // these errors are always JSON
 	return c.Response().StatusCode()
 }

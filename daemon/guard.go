@@ -8,8 +8,17 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// guard refuses a request before routing, by its headers alone. Any web page may make the browser of somebody who runs
-// this daemon send requests to it: what a page can send without asking is refused, and asking is never answered.
+// admit is what a request has to pass before it is routed, by its headers alone.
+func (s *Server) admit(c *fiber.Ctx) error {
+	if err := s.signIn(c); err != nil {
+		return err
+	}
+	return s.checkBody(c)
+}
+
+// guard refuses what no client of this daemon sends. Any web page may make the browser of somebody who runs it send
+// requests: what a page can send without asking is refused, and asking is answered for the origins alone that the operator
+// named.
 func (s *Server) guard(c *fiber.Ctx) error {
 	h := &c.Request().Header
 	if err := checkFraming(h); err != nil {
@@ -22,9 +31,12 @@ func (s *Server) guard(c *fiber.Ctx) error {
 	if !s.serves(host) {
 		return refuse(http.StatusMisdirectedRequest, "this Host is not served; allowed_hosts adds names to loopback's")
 	}
-	if err := checkOrigin(c, host); err != nil {
-		return err
-	}
+	return s.checkOrigin(c, host)
+}
+
+// checkBody refuses a body that would not be read.
+func (s *Server) checkBody(c *fiber.Ctx) error {
+	h := &c.Request().Header
 	if len(h.Peek(fiber.HeaderContentEncoding)) > 0 { // a few bytes may inflate to any number
 		return refuse(http.StatusUnsupportedMediaType, "Content-Encoding is not supported")
 	}
@@ -40,15 +52,20 @@ func (s *Server) guard(c *fiber.Ctx) error {
 	return nil
 }
 
-// checkOrigin refuses what a page of another origin sent. Programs that are no browsers send neither header.
-func checkOrigin(c *fiber.Ctx, host string) error {
+// checkOrigin refuses what a page of another origin sent, unless that one is allowed. Programs that are no browsers send
+// neither header.
+func (s *Server) checkOrigin(c *fiber.Ctx, host string) error {
 	h := &c.Request().Header
+	origin := string(h.Peek(fiber.HeaderOrigin))
+	if origin != "" && s.allowOrigin(c, origin) {
+		return nil
+	}
 	switch site := string(h.Peek("Sec-Fetch-Site")); site {
 	case "", "none", "same-origin":
 	default:
 		return refuse(http.StatusForbidden, "requests from other sites are not allowed")
 	}
-	if origin := h.Peek(fiber.HeaderOrigin); len(origin) > 0 && !sameOrigin(string(origin), host, c.Context().IsTLS()) {
+	if origin != "" && !sameOrigin(origin, host, c.Context().IsTLS()) {
 		return refuse(http.StatusForbidden, "requests from other origins are not allowed")
 	}
 	return nil

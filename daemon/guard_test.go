@@ -180,6 +180,9 @@ func TestServer_EveryResponseIsPlain(t *testing.T) {
 			if resp.Header.Get("X-Content-Type-Options") != "nosniff" {
 				t.Errorf("%.40q: sniffing is not turned off", request)
 			}
+			if resp.Header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%.40q: caches may keep it", request)
+			}
 			if resp.Header.Get("Content-Type") != "application/json" {
 				t.Errorf("%.40q: type %q, body %s", request, resp.Header.Get("Content-Type"), body)
 			}

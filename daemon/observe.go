@@ -19,9 +19,17 @@ func (s *Server) observe(c *fiber.Ctx) error {
 		err = s.fail(c, err)
 	}
 	c.Set(headerRequestID, sc.id)
-	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	secure(c)
 	s.logRequest(c, sc, err)
 	return nil
+}
+
+// secure sets what every answer has: no browser guesses what it is, or keeps it where others may find it.
+func secure(c *fiber.Ctx) {
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	if len(c.Response().Header.Peek(fiber.HeaderCacheControl)) == 0 {
+		c.Set(fiber.HeaderCacheControl, "no-store")
+	}
 }
 
 // panicked says where a panic was, not with what: its value may hold what the client sent.
@@ -48,6 +56,15 @@ func (s *Server) answer(c *fiber.Ctx) (err error) {
 		}
 	}()
 	if err := s.guard(c); err != nil {
+		return err
+	}
+	if isPreflight(c) {
+		return s.preflight(c)
+	}
+	if err := s.admit(c); err != nil {
+		return err
+	}
+	if err := charge(c); err != nil {
 		return err
 	}
 	return c.Next()
@@ -87,6 +104,9 @@ func (s *Server) logRequest(c *fiber.Ctx, sc *scope, err error) {
 		slog.Int("status", status),
 		slog.Duration("took", time.Since(sc.start)),
 		slog.String("request", sc.id),
+	}
+	if id := sc.caller.identity; id != nil {
+		attrs = append(attrs, slog.String("key", id.Name))
 	}
 	if sc.session != "" {
 		attrs = append(attrs, slog.String("session", sc.session))

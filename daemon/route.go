@@ -11,5 +11,6 @@ type Route struct {
 	In      any    // zero value of the body's type; nil when there is none
 	Out     any    // zero value of the type of a 200's body
 	Errors  []int  // statuses other than those that the server gives on every route
+	Open    bool   // asks for no API key
 	Handler fiber.Handler
 }

@@ -15,6 +15,8 @@ type scope struct {
 	server  *Server
 	id      string
 	start   time.Time
+	ctx     context.Context // of the handler; see Context
+	caller  Caller
 	session string // for the log
 
 	bodyRead bool // to its end
@@ -23,7 +25,7 @@ type scope struct {
 type scopeKey struct{}
 
 func newScope(s *Server, c *fiber.Ctx) *scope {
-	sc := &scope{server: s, start: time.Now()}
+	sc := &scope{server: s, start: time.Now(), ctx: s.ctx}
 	if id := c.Request().Header.Peek(headerRequestID); validRequestID(id) {
 		sc.id = string(id)
 	} else {
@@ -39,9 +41,9 @@ func scopeOf(c *fiber.Ctx) *scope { return c.Locals(scopeKey{}).(*scope) }
 // connOf is the connection of a request. Every one of ours is TCP.
 func connOf(c *fiber.Ctx) *conn { return c.Context().Conn().(*conn) }
 
-// Context ends when the server has stopped waiting for its handlers, with a sandbox.Error as its cause. It does not end
-// when the client leaves: fasthttp does not notice that.
-func Context(c *fiber.Ctx) context.Context { return scopeOf(c).server.ctx }
+// Context ends when the server has stopped waiting for its handlers, or the request's key was withdrawn; the cause is the
+// answer. It does not end when the client leaves: fasthttp does not notice that.
+func Context(c *fiber.Ctx) context.Context { return scopeOf(c).ctx }
 
 // RequestID is the client's X-Request-ID, or a new one.
 func RequestID(c *fiber.Ctx) string { return scopeOf(c).id }

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync/atomic"
 	"time"
 
+	"github.com/gjyotin305/fastpyrepl/daemon/audit"
+	"github.com/gjyotin305/fastpyrepl/daemon/auth"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -24,7 +27,12 @@ type Server struct {
 	conns   conns
 	sockets atomic.Int64 // WebSockets that are open
 	hosts   atomic.Pointer[hosts]
-	bound   string // the address listened on, where it is one; immutable while serving
+	origins atomic.Pointer[[]string]
+	ring    *auth.Ring
+	audit   *audit.Log
+	open    []Route // those that ask for no key
+	methods string  // of all routes
+	bound   string  // the address listened on, where it is one; immutable while serving
 
 	ctx    context.Context // of every handler; ends when Shutdown has given up waiting for them
 	cancel context.CancelCauseFunc
@@ -37,16 +45,21 @@ func New(cfg Config, deps Deps) *Server {
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	s := &Server{
-		cfg:    cfg,
-		log:    deps.Log,
-		beat:   deps.Heartbeat,
-		routes: deps.Routes,
-		bodies: budget{limit: cfg.MaxInflightBody},
-		conns:  conns{open: map[*conn]struct{}{}, empty: make(chan struct{}, 1)},
-		ctx:    ctx,
-		cancel: cancel,
+		cfg:     cfg,
+		log:     deps.Log,
+		beat:    deps.Heartbeat,
+		routes:  deps.Routes,
+		bodies:  budget{limit: cfg.MaxInflightBody},
+		conns:   conns{open: map[*conn]struct{}{}, empty: make(chan struct{}, 1)},
+		ring:    auth.NewRing(ctx, refuse(http.StatusUnauthorized, "the API key was withdrawn")),
+		audit:   deps.Audit,
+		methods: methodsOf(deps.Routes),
+		ctx:     ctx,
+		cancel:  cancel,
 	}
 	s.SetAllowedHosts(cfg.AllowedHosts)
+	s.SetCORSOrigins(cfg.CORSOrigins)
+	s.SetAuth(cfg.Auth)
 	s.app = fiber.New(fiber.Config{
 		AppName:                      "fastpyrepl",
 		DisableStartupMessage:        true,
@@ -65,6 +78,9 @@ func New(cfg Config, deps Deps) *Server {
 	s.app.Use(s.observe)
 	for _, r := range s.routes {
 		s.app.Add(r.Method, r.Path, r.Handler)
+		if r.Open {
+			s.open = append(s.open, r)
+		}
 	}
 	server, handler := s.app.Server(), s.app.Handler()
 	server.CloseOnShutdown = true

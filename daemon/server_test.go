@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -125,6 +126,23 @@ func (s *server) testRoutes() []daemon.Route {
 			}
 			body.Close()
 			panic("SECRET " + string(c.Request().Header.Peek("X-Secret")))
+		}},
+		{Method: http.MethodGet, Path: "/who", Handler: func(c *fiber.Ctx) error {
+			return daemon.WriteJSON(c, daemon.CallerOf(c).Owner())
+		}},
+		{Method: http.MethodGet, Path: "/reach", Handler: func(c *fiber.Ctx) error {
+			caller := daemon.CallerOf(c)
+			return daemon.WriteJSON(c, fmt.Sprint(caller.Key("x").Owner, " ", caller.Reaches("bob")))
+		}},
+		{Method: http.MethodGet, Path: "/free", Open: true, Handler: func(c *fiber.Ctx) error { return daemon.WriteJSON(c, "free") }},
+		{Method: http.MethodGet, Path: "/pages/*", Open: true, Handler: func(c *fiber.Ctx) error { return daemon.WriteJSON(c, "free") }},
+		{Method: http.MethodGet, Path: "/page", Handler: func(c *fiber.Ctx) error {
+			daemon.SecurePage(c, "script-src 'self'", "connect-src 'self'")
+			c.Set(fiber.HeaderCacheControl, "no-cache")
+			return c.SendString("<!doctype html>")
+		}},
+		{Method: http.MethodGet, Path: "/socket", Handler: func(c *fiber.Ctx) error {
+			return daemon.UpgradeSocket(c, func(context.Context, *daemon.Socket) {})
 		}},
 		{Method: http.MethodPost, Path: "/fail", Handler: func(c *fiber.Ctx) error {
 			return failures[c.Query("error")]

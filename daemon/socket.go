@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -30,12 +31,14 @@ type Socket struct {
 var upgrader = websocket.FastHTTPUpgrader{
 	CheckOrigin: func(*fasthttp.RequestCtx) bool { return true }, // the guard has, with more in hand
 	Error:       func(*fasthttp.RequestCtx, int, error) {},       // UpgradeSocket answers
+
+	Subprotocols: []string{subprotocol},
 }
 
 // UpgradeSocket answers with a WebSocket and runs serve on it, after the handler, until it returns. serve must not use
-// c; its context ends when the server gives up, and the socket is closed with it.
+// c; its context ends with the request's, and the socket is closed with it.
 func UpgradeSocket(c *fiber.Ctx, serve func(ctx context.Context, s *Socket)) error {
-	server, nc := scopeOf(c).server, connOf(c)
+	server, nc, ctx := scopeOf(c).server, connOf(c), Context(c)
 	if !websocket.FastHTTPIsWebSocketUpgrade(c.Context()) {
 		c.Set(fiber.HeaderUpgrade, "websocket")
 		return &Error{Status: http.StatusUpgradeRequired, Detail: "this is a WebSocket: connect with Upgrade: websocket"}
@@ -47,7 +50,7 @@ func UpgradeSocket(c *fiber.Ctx, serve func(ctx context.Context, s *Socket)) err
 			s.refuse(websocket.CloseTryAgainLater, "too many WebSockets are open")
 			return
 		}
-		s.run(serve)
+		s.run(ctx, serve)
 	})
 	if err != nil {
 		c.Set("Sec-WebSocket-Version", "13")
@@ -56,15 +59,15 @@ func UpgradeSocket(c *fiber.Ctx, serve func(ctx context.Context, s *Socket)) err
 	return nil
 }
 
-// run serves the socket, and sees to it that it ends with the server, or when its client answers no ping.
-func (s *Socket) run(serve func(ctx context.Context, s *Socket)) {
+// run serves the socket, and sees to it that it ends with ctx, or when its client answers no ping.
+func (s *Socket) run(ctx context.Context, serve func(ctx context.Context, s *Socket)) {
 	heartbeat := s.server.beat
 	s.ws.SetReadLimit(MaxSocketMessage)
 	alive := func(string) error { return s.ws.SetReadDeadline(time.Now().Add(2 * heartbeat)) }
 	s.ws.SetPongHandler(alive)
 	_ = alive("")
 	s.conn.socket.Store(true)
-	ctx, cancel := context.WithCancel(s.server.ctx)
+	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		tick := time.NewTicker(heartbeat)
@@ -74,7 +77,7 @@ func (s *Socket) run(serve func(ctx context.Context, s *Socket)) {
 			case <-tick.C:
 				_ = s.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(heartbeat)) // receiving fails if it does
 			case <-ctx.Done():
-				s.say(websocket.CloseGoingAway, "the daemon is shutting down")
+				s.say(endCode(context.Cause(ctx)))
 				s.conn.abort()
 				return
 			}
@@ -84,6 +87,14 @@ func (s *Socket) run(serve func(ctx context.Context, s *Socket)) {
 	defer cancel()
 	defer s.server.recoverTail()
 	serve(ctx, s)
+}
+
+// endCode says why a socket's context has ended.
+func endCode(cause error) (code int, why string) {
+	if status, detail := Refusal(cause); status == http.StatusUnauthorized {
+		return websocket.ClosePolicyViolation, fmt.Sprint(detail)
+	}
+	return websocket.CloseGoingAway, "the daemon is shutting down"
 }
 
 // say tells the client why the socket is closed, if that can still be said.

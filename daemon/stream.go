@@ -34,17 +34,16 @@ func (s *StreamWriter) Send(part []byte) error {
 func (s *StreamWriter) Heartbeat() time.Duration { return s.heartbeat }
 
 // Stream answers with what write sends, until it returns. write runs beside and after the handler, with a context that
-// ends with ErrClientLeft as its cause when the client has left, or when the server gives up; it must not use c.
+// ends with ErrClientLeft as its cause when the client has left, or with the request's Context; it must not use c.
 func Stream(c *fiber.Ctx, contentType string, write func(ctx context.Context, s *StreamWriter)) {
-	server, nc := scopeOf(c).server, connOf(c)
+	server, nc, ctx := scopeOf(c).server, connOf(c), Context(c)
 	c.Set(fiber.HeaderContentType, contentType)
-	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set("X-Accel-Buffering", "no") // nginx would hold it back
 	c.Response().ImmediateHeaderFlush = true
 	nc.writers.Add(1)
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		defer nc.writers.Done()
-		ctx, stop := watchLeave(server.ctx, nc)
+		ctx, stop := watchLeave(ctx, nc)
 		defer stop()
 		defer server.recoverTail()
 		write(ctx, &StreamWriter{w: w, conn: nc, timeout: server.cfg.WriteTimeout, heartbeat: server.beat})

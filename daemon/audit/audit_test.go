@@ -100,8 +100,8 @@ func manager(t *testing.T) *sandbox.Manager {
 		"exit": func(c *sandboxtest.Call) { c.Exit(3) },
 		"hang": func(c *sandboxtest.Call) { <-c.Killed },
 	})
-	m := sandbox.NewManager(&sandboxtest.Runtime{Play: plays}, sandbox.Config{
-		MaxSessions: 8, MaxStarting: 2, StartTimeout: 10 * time.Second, StopTimeout: 10 * time.Second,
+	m := sandbox.NewManager(&sandboxtest.Runtime{Play: plays}, nil, sandbox.Config{
+		MaxSessions: 8, MaxStarting: 2, StartQueue: 8, StartTimeout: 10 * time.Second, StopTimeout: 10 * time.Second,
 		Execution: sandbox.ExecutionConfig{Timeout: time.Minute, MaxTimeout: time.Minute, Queue: 4,
 			MaxCode: 1 << 20, MaxContext: 1 << 20, MaxStdout: 1 << 20, MaxStderr: 1 << 20},
 	}, slog.New(slog.DiscardHandler))

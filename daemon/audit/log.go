@@ -142,6 +142,11 @@ func (l *Log) Reset(who Who, session string) {
 	l.put(entry{Event: event, Who: who, Session: session})
 }
 
+// Created notes that a session was made, without anything to execute.
+func (l *Log) Created(who Who, session string) {
+	l.put(entry{Event: SessionCreated, Who: who, Session: session})
+}
+
 // Refused notes that somebody was not let in, and why. There is one line a second at most, with the number of them.
 func (l *Log) Refused(who Who, reason string) {
 	if l == nil {

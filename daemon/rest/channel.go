@@ -51,6 +51,7 @@ const (
 // channel is one WebSocket on one session.
 type channel struct {
 	h          *Handler
+	caller     *daemon.Caller
 	key        sandbox.Key
 	socket     *daemon.Socket
 	background sandbox.Feed   // the one that is followed; execute's alone
@@ -64,8 +65,9 @@ func (h *Handler) openChannel(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	caller := daemon.CallerOf(c)
 	return daemon.UpgradeSocket(c, func(ctx context.Context, s *daemon.Socket) {
-		ch := &channel{h: h, key: key, socket: s}
+		ch := &channel{h: h, caller: caller, key: key, socket: s}
 		ctx, cancel := context.WithCancel(ctx)
 		requests := make(chan *channelExecute, maxChannelQueue)
 		ch.wg.Go(func() { ch.execute(ctx, requests) })
@@ -114,7 +116,11 @@ func (ch *channel) receive(requests chan<- *channelExecute) {
 // take queues an execute message, and never waits: the interrupt behind it may be what ends the wait.
 func (ch *channel) take(body *daemon.Body, ref string, requests chan<- *channelExecute) error {
 	m := &channelExecute{executeRequest: executeRequest{create: true}, ref: ref, body: body}
-	if err := body.Decode(m.fields(ch.h.limits.Load())); err != nil {
+	err := ch.caller.Allow()
+	if err == nil {
+		err = body.Decode(m.fields(ch.h.limits.Load()))
+	}
+	if err != nil {
 		body.Close()
 		return err
 	}
@@ -181,7 +187,7 @@ func (ch *channel) execute(ctx context.Context, requests <-chan *channelExecute)
 		}
 		req := m.sandbox()
 		req.Interactive = true
-		x, err := ch.h.manager.Execute(ctx, ch.key, req)
+		x, err := ch.caller.Execute(ctx, ch.h.manager, ch.key.ID, req)
 		if err != nil {
 			m.body.Close()
 			_ = ch.refuse(m.ref, err) // receive notices when the client has left

@@ -53,7 +53,7 @@ func (h *Handler) start(c *fiber.Ctx, body *daemon.Body) (*executeRequest, *sand
 	}
 	body.Drop(req.held())
 	daemon.SetSession(c, req.session)
-	x, err := h.manager.Execute(daemon.Context(c), sandbox.Key{ID: req.session}, req.sandbox())
+	x, err := daemon.CallerOf(c).Execute(daemon.Context(c), h.manager, req.session, req.sandbox())
 	if err != nil {
 		return nil, nil, err
 	}

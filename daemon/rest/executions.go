@@ -24,7 +24,7 @@ func pending(c *fiber.Ctx, x *sandbox.Execution) error {
 
 // execution finds the one that the path names. Who asks for another owner's is told that there is none.
 func (h *Handler) execution(c *fiber.Ctx) (*sandbox.Execution, error) {
-	x, err := h.manager.Execution("", utils.CopyString(c.Params("id")))
+	x, err := h.manager.Execution(daemon.CallerOf(c).Owner(), utils.CopyString(c.Params("id")))
 	if err != nil {
 		return nil, err
 	}

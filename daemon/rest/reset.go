@@ -3,7 +3,6 @@ package rest
 import (
 	"github.com/gjyotin305/fastpyrepl/daemon"
 	"github.com/gjyotin305/fastpyrepl/daemon/jsonbody"
-	"github.com/gjyotin305/fastpyrepl/sandbox"
 	"github.com/gofiber/fiber/v2"
 )
 
@@ -25,7 +24,7 @@ func resetFields(session *string) []jsonbody.Field {
 	}
 }
 
-// reset ends a session, or all those of the caller. An unknown one is ended already.
+// reset ends a session, or all that the caller reaches. An unknown one is ended already.
 func (h *Handler) reset(c *fiber.Ctx) error {
 	body, err := daemon.ReadBody(c)
 	if err != nil {
@@ -36,13 +35,13 @@ func (h *Handler) reset(c *fiber.Ctx) error {
 	if err := body.Decode(resetFields(&session)); err != nil {
 		return err
 	}
-	resp := ResetResponse{Status: "ok", Message: "reset all sessions"}
+	caller, resp := daemon.CallerOf(c), ResetResponse{Status: "ok", Message: "reset all sessions"}
 	if session == "" {
-		err = h.manager.ResetAll(daemon.Context(c), func(owner string) bool { return owner == "" })
+		err = caller.ResetAll(daemon.Context(c), h.manager)
 	} else {
 		daemon.SetSession(c, session)
 		resp.Message = "reset session " + session
-		err = h.manager.Reset(daemon.Context(c), sandbox.Key{ID: session})
+		err = caller.Reset(daemon.Context(c), h.manager, session)
 	}
 	if err != nil {
 		return err

@@ -14,13 +14,10 @@ import (
 
 // Manager is the subset of sandbox.Manager that this package uses.
 type Manager interface {
-	Execute(ctx context.Context, key sandbox.Key, req sandbox.Request) (*sandbox.Execution, error)
-	Reset(ctx context.Context, key sandbox.Key) error
-	ResetAll(ctx context.Context, mine func(owner string) bool) error
+	daemon.Manager
 	Execution(owner, id string) (*sandbox.Execution, error)
-	Create(ctx context.Context, key sandbox.Key, req sandbox.Request) (sandbox.Info, error)
 	Session(key sandbox.Key) (sandbox.Info, error)
-	Sessions(owner string, all bool) []sandbox.Info
+	Sessions(mine func(owner string) bool) []sandbox.Info
 	Usage(ctx context.Context, key sandbox.Key) (sandbox.Usage, error)
 	Extend(key sandbox.Key, ttl, idle *time.Duration) (sandbox.Info, error)
 	Interrupt(key sandbox.Key) error
@@ -65,6 +62,7 @@ func (h *Handler) contract() []daemon.Route {
 			Path:    "/health",
 			Summary: "Tells that the daemon answers",
 			Out:     HealthResponse{},
+			Open:    true,
 			Handler: health,
 		},
 		{
@@ -122,7 +120,7 @@ func (h *Handler) resources() []daemon.Route {
 		{
 			Method:  http.MethodGet,
 			Path:    "/v1/sessions",
-			Summary: "All sessions, the oldest first; with ?usage=true what they use",
+			Summary: "The caller's sessions, the oldest first, and with ?usage=true what they use; an administrator's are everybody's, or those of ?owner=",
 			Out:     SessionList{},
 			Errors:  []int{http.StatusUnprocessableEntity},
 			Handler: h.listSessions,

@@ -38,6 +38,7 @@ type SessionPatch struct {
 // SessionResponse says how a session is.
 type SessionResponse struct {
 	SessionID      string        `json:"session_id"`
+	Owner          string        `json:"owner,omitempty"` // the name of its key
 	State          sandbox.State `json:"state"`
 	ExecutionID    string        `json:"execution_id,omitempty"` // of the one that runs
 	Queued         int           `json:"queued"`                 // executions that wait
@@ -77,6 +78,7 @@ type SessionList struct {
 func newSessionResponse(info sandbox.Info) SessionResponse {
 	r := SessionResponse{
 		SessionID:      info.Key.ID,
+		Owner:          info.Key.Owner,
 		State:          info.State,
 		ExecutionID:    info.Running,
 		Queued:         info.Queued,
@@ -106,7 +108,7 @@ func sessionKey(c *fiber.Ctx) (sandbox.Key, error) {
 			"String should match pattern '"+sandbox.SessionIDPattern+"'", "path", "id"))
 	}
 	daemon.SetSession(c, id)
-	return sandbox.Key{ID: id}, nil
+	return daemon.CallerOf(c).Key(id), nil
 }
 
 // maxEnv is how long all names and values of a session's environment may be together, in bytes.
@@ -119,12 +121,12 @@ func (h *Handler) createSession(c *fiber.Ctx) error {
 		return err
 	}
 	defer body.Close()
-	key, req, err := h.sessionRequest(body)
+	id, req, err := h.sessionRequest(body)
 	if err != nil {
 		return err
 	}
-	daemon.SetSession(c, key.ID)
-	info, err := h.manager.Create(daemon.Context(c), key, req)
+	daemon.SetSession(c, id)
+	info, err := daemon.CallerOf(c).Create(daemon.Context(c), h.manager, id, req)
 	if err != nil {
 		return err
 	}
@@ -135,16 +137,16 @@ func (h *Handler) createSession(c *fiber.Ctx) error {
 }
 
 // sessionRequest decodes a SessionRequest. What the configuration allows, the Manager knows.
-func (h *Handler) sessionRequest(body *daemon.Body) (sandbox.Key, sandbox.Request, error) {
+func (h *Handler) sessionRequest(body *daemon.Body) (string, sandbox.Request, error) {
 	var (
-		key     sandbox.Key
+		id      string
 		req     sandbox.Request
 		timeout float64
 		o       = &req.Session
 		l       = h.limits.Load()
 	)
 	err := body.Decode([]jsonbody.Field{
-		{Name: "session_id", Value: jsonbody.Nullable(jsonbody.Matching(&key.ID, sessionID, maxSessionID))},
+		{Name: "session_id", Value: jsonbody.Nullable(jsonbody.Matching(&id, sessionID, maxSessionID))},
 		{Name: "image", Value: jsonbody.Nullable(jsonbody.Matching(&o.Image, imageName, maxSessionID))},
 		{Name: "memory", Value: jsonbody.Nullable(jsonbody.Whole(&o.Memory, math.MaxInt64))},
 		{Name: "cpus", Value: jsonbody.Nullable(jsonbody.Positive(&o.CPUs, math.MaxInt32))},
@@ -157,7 +159,7 @@ func (h *Handler) sessionRequest(body *daemon.Body) (sandbox.Key, sandbox.Reques
 		{Name: "setup_code", Value: jsonbody.Nullable(jsonbody.String(&req.SetupCode, l.MaxCode))},
 	})
 	o.Timeout = seconds(timeout)
-	return key, req, err
+	return id, req, err
 }
 
 var imageName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
@@ -182,7 +184,7 @@ func (h *Handler) listSessions(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	infos := h.manager.Sessions("", false)
+	infos := h.manager.Sessions(daemon.CallerOf(c).Reaches)
 	list := SessionList{Sessions: make([]SessionResponse, len(infos))}
 	var g errgroup.Group
 	g.SetLimit(usageAtOnce)
@@ -265,7 +267,7 @@ func (h *Handler) deleteSession(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := h.manager.Reset(daemon.Context(c), key); err != nil {
+	if err := daemon.CallerOf(c).Reset(daemon.Context(c), h.manager, key.ID); err != nil {
 		return err
 	}
 	return c.SendStatus(fiber.StatusNoContent)

@@ -26,6 +26,9 @@ func TestSessions_SayHowTheyAre(t *testing.T) {
 	p := a.detached(t, `{"code":"wait","session_id":"s","detach":true}`)
 	q := a.detached(t, `{"code":"x","session_id":"s","detach":true}`)
 	st.wait(t)
+	if status, text := a.ask(t, "GET", "/v1/sessions", ""); status != 200 || !strings.Contains(text, `{"sessions":[{"session_id":"s","state":"busy"`) {
+		t.Errorf("the list: %d %s", status, text)
+	}
 	want(`{"session_id":"s","state":"busy","execution_id":"_","queued":1,"execution_count":1,` + rest)
 	if _, text := a.ask(t, "GET", "/v1/sessions/s", ""); !strings.Contains(text, p.ExecutionID) {
 		t.Errorf("%s does not name %s, which runs", text, p.ExecutionID)

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +48,7 @@ var arrows = map[string][]string{
 }
 
 type listed struct {
+	Dir        string
 	ImportPath string
 	Doc        string
 	GoFiles    []string
@@ -125,6 +128,25 @@ func TestHouse_ADialectImportsNoOther(t *testing.T) {
 				if under(own, dialect) && other != dialect && slices.Contains(p.Imports, module+"/"+other) {
 					t.Errorf("%s imports %s", own, other)
 				}
+			}
+		}
+	}
+}
+
+// The caller's methods put the owner into the names of sessions: a dialect that made them itself could forget it.
+func TestHouse_DialectsNameSessionsThroughTheCaller(t *testing.T) {
+	for _, p := range packages(t) {
+		own := strings.TrimPrefix(p.ImportPath, module+"/")
+		if !under(own, "daemon") || own == "daemon" {
+			continue
+		}
+		for _, name := range p.GoFiles {
+			source, err := os.ReadFile(filepath.Join(p.Dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains(source, []byte("sandbox.Key{ID")) || bytes.Contains(source, []byte("sandbox.Key{Owner")) {
+				t.Errorf("%s/%s makes a sandbox.Key; daemon.Caller.Key does that", own, name)
 			}
 		}
 	}

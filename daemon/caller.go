@@ -1,0 +1,121 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gjyotin305/fastpyrepl/daemon/audit"
+	"github.com/gjyotin305/fastpyrepl/daemon/auth"
+	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/gofiber/fiber/v2"
+)
+
+// Caller is who sent a request. Dialects name sessions and executions through it alone, so that nobody reaches another
+// key's, and begin and end them through it, so that the bounds of the key hold and the audit log has them. It may be used
+// after the handler has returned.
+type Caller struct {
+	owner     string
+	everybody bool           // an administrator who named no owner
+	identity  *auth.Identity // nil where the daemon has no keys, and on open routes
+	audit     *audit.Log     // nil for none
+	who       audit.Who
+}
+
+// Manager is the subset of sandbox.Manager that a Caller uses.
+type Manager interface {
+	Execute(ctx context.Context, key sandbox.Key, req sandbox.Request) (*sandbox.Execution, error)
+	Create(ctx context.Context, key sandbox.Key, req sandbox.Request) (sandbox.Info, error)
+	Reset(ctx context.Context, key sandbox.Key) error
+	ResetAll(ctx context.Context, mine func(owner string) bool) error
+}
+
+// CallerOf is who sent the request.
+func CallerOf(c *fiber.Ctx) *Caller { return &scopeOf(c).caller }
+
+// Owner is whose sessions and executions the request is about.
+func (c *Caller) Owner() string { return c.owner }
+
+// Key names a session of the caller's.
+func (c *Caller) Key(id string) sandbox.Key { return sandbox.Key{Owner: c.owner, ID: id} }
+
+// Reaches tells whether what owner has is the caller's to list and to reset.
+func (c *Caller) Reaches(owner string) bool { return c.everybody || owner == c.owner }
+
+// Allow counts a message against the rate of the caller's key, as every request is. Its error is the answer to one too
+// many.
+func (c *Caller) Allow() error {
+	if c.identity == nil {
+		return nil
+	}
+	return exhausted(c.identity.Take(time.Now()))
+}
+
+// Execute is m's Execute for a session of the caller's, within the bounds of the key. The execution is in the audit log
+// when it ends.
+func (c *Caller) Execute(ctx context.Context, m Manager, id string, req sandbox.Request) (*sandbox.Execution, error) {
+	if c.identity == nil && c.audit == nil {
+		return m.Execute(ctx, c.Key(id), req)
+	}
+	asked, begun := c.audit.Asked(req), false
+	if c.identity != nil {
+		req.MaxSessions = c.identity.MaxSessions()
+	}
+	req.Admit = func() (func(), error) {
+		leave, err := c.begin()
+		begun = err == nil
+		return leave, err
+	}
+	x, err := m.Execute(ctx, c.Key(id), req)
+	if err == nil && begun { // else it is one that was there, found by its idempotency key
+		c.audit.Began(c.who, asked, x)
+	}
+	return x, err
+}
+
+// Create is m's Create for a session of the caller's, within the bounds of the key.
+func (c *Caller) Create(ctx context.Context, m Manager, id string, req sandbox.Request) (sandbox.Info, error) {
+	if c.identity != nil {
+		req.MaxSessions = c.identity.MaxSessions()
+	}
+	info, err := m.Create(ctx, c.Key(id), req)
+	if err == nil {
+		c.audit.Created(c.who, info.Key.ID)
+	}
+	return info, err
+}
+
+// begin counts an execution of the key's.
+func (c *Caller) begin() (leave func(), err error) {
+	if c.identity == nil {
+		return func() {}, nil
+	}
+	leave, limit := c.identity.Begin()
+	if leave == nil {
+		return nil, &Error{
+			Status:     http.StatusTooManyRequests,
+			Detail:     fmt.Sprintf("key %s has %d executions under way, which is the most that it may", c.identity.Name, limit),
+			RetryAfter: time.Second,
+		}
+	}
+	return leave, nil
+}
+
+// Reset is m's Reset for a session of the caller's.
+func (c *Caller) Reset(ctx context.Context, m Manager, id string) error {
+	if err := m.Reset(ctx, c.Key(id)); err != nil {
+		return err
+	}
+	c.audit.Reset(c.who, id)
+	return nil
+}
+
+// ResetAll is m's ResetAll for all that the caller reaches.
+func (c *Caller) ResetAll(ctx context.Context, m Manager) error {
+	if err := m.ResetAll(ctx, c.Reaches); err != nil {
+		return err
+	}
+	c.audit.Reset(c.who, "")
+	return nil
+}
