@@ -12,6 +12,8 @@ type Config struct {
 	Execution Execution `yaml:"execution" reload:"live"`
 	Sessions  Sessions  `yaml:"sessions"`
 	Pool      Pool      `yaml:"pool"`
+	Auth      Auth      `yaml:"auth"`
+	Audit     Audit     `yaml:"audit"`
 	StateDir  string    `yaml:"state_dir"`
 	Log       Log       `yaml:"log"`
 }
@@ -22,6 +24,7 @@ type Server struct {
 	Port         int      `yaml:"port"`
 	Insecure     bool     `yaml:"insecure"`
 	AllowedHosts []string `yaml:"allowed_hosts" reload:"live"`
+	CORSOrigins  []string `yaml:"cors_origins" reload:"live"`
 
 	MaxConnections  int  `yaml:"max_connections"`
 	MaxBody         Size `yaml:"max_body"`
@@ -95,6 +98,7 @@ type Execution struct {
 // Sessions bounds all sessions together, and their lives.
 type Sessions struct {
 	Max          int           `yaml:"max" reload:"live"`
+	MaxPerKey    int           `yaml:"max_per_key" reload:"live"`
 	MaxStarting  int           `yaml:"max_starting"`
 	StartQueue   int           `yaml:"start_queue" reload:"live"`
 	StartTimeout time.Duration `yaml:"start_timeout" reload:"live"`
@@ -120,6 +124,31 @@ type Pool struct {
 type PoolSize struct {
 	Min int `yaml:"min"`
 	Max int `yaml:"max"`
+}
+
+// Auth is who may use the daemon.
+type Auth struct {
+	Keys     map[string]Key `yaml:"keys" reload:"live"`
+	KeysFile string         `yaml:"keys_file"`
+}
+
+// Key is one that lets a client in. Its name is what sessions belong to.
+type Key struct {
+	Hash          []string `yaml:"hash"` // all of them open
+	Role          string   `yaml:"role"` // "" is user
+	MaxSessions   int      `yaml:"max_sessions"`
+	MaxExecutions int      `yaml:"max_executions"`
+	Rate          float64  `yaml:"rate"` // requests a second
+	Burst         int      `yaml:"burst"`
+}
+
+// Audit is the log of who ran what.
+type Audit struct {
+	File          string `yaml:"file"`
+	MaxSize       Size   `yaml:"max_size"`
+	Keep          int    `yaml:"keep"`
+	IncludeCode   bool   `yaml:"include_code"`
+	IncludeOutput bool   `yaml:"include_output"`
 }
 
 // Log is the daemon's own log. It never holds code, output or secrets.

@@ -69,6 +69,7 @@ func Default() *Config {
 			MaxStarting: 2,
 			ShrinkAfter: time.Minute,
 		},
-		Log: Log{Level: "info", Format: "auto"},
+		Audit: Audit{MaxSize: 100 * MiB, Keep: 10},
+		Log:   Log{Level: "info", Format: "auto"},
 	}
 }

@@ -1,10 +1,13 @@
 package configs
 
-import "testing"
+import (
+	"reflect"
+	"testing"
+)
 
 // A key that fastpyrepl.yaml left out would have its default all the same: this is what notices.
 func TestYAML_HasEveryKey(t *testing.T) {
-	file, err := readFile("fastpyrepl.yaml")
+	file, err := readFile("fastpyrepl.yaml", reflect.TypeFor[Config]())
 	if err != nil {
 		t.Fatal(err)
 	}

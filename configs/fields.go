@@ -15,8 +15,14 @@ type field struct {
 	live  bool // whether a running daemon can take it over
 }
 
-// fields lists the keys of c in the order of the struct. docker.images, a map, counts as one key.
-func fields(c *Config) []field {
+// fields lists the keys of c in the order of the struct. A map, whose children the operator names, counts as one key.
+func fields(c *Config) []field { return fieldsOf(reflect.ValueOf(c).Elem(), "") }
+
+// named tells whether the operator names what is below the key.
+func (f field) named() bool { return f.value.Kind() == reflect.Map }
+
+// fieldsOf lists the keys of a struct, each with a prefix.
+func fieldsOf(v reflect.Value, prefix string) []field {
 	var list []field
 	var walk func(v reflect.Value, prefix string, live bool)
 	walk = func(v reflect.Value, prefix string, live bool) {
@@ -30,7 +36,7 @@ func fields(c *Config) []field {
 			list = append(list, f)
 		}
 	}
-	walk(reflect.ValueOf(c).Elem(), "", false)
+	walk(v, prefix, false)
 	return list
 }
 

@@ -22,9 +22,10 @@ type file struct {
 	lines map[string]int // where each key stands
 }
 
-// readFile reads and checks the file at path. viper folds case, takes any of two keys that differ only in it and drops
-// what no field asks for, so the keys are checked here, where their lines are still known.
-func readFile(path string) (*file, error) {
+// readFile reads and checks the file at path, which is to be decoded into a root of this type. viper folds case, takes any
+// of two keys that differ only in it and drops what no field asks for, so the keys are checked here, where their lines are
+// still known.
+func readFile(path string, root reflect.Type) (*file, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
@@ -38,13 +39,13 @@ func readFile(path string) (*file, error) {
 		return nil, fmt.Errorf("%s: larger than 1MiB, which no configuration is", path)
 	}
 	checked := &file{path: path, data: data, lines: map[string]int{}}
-	if err := checked.check(); err != nil {
+	if err := checked.check(root); err != nil {
 		return nil, err
 	}
 	return checked, nil
 }
 
-func (f *file) check() error {
+func (f *file) check(root reflect.Type) error {
 	decoder := yaml.NewDecoder(strings.NewReader(string(f.data)))
 	var document yaml.Node
 	switch err := decoder.Decode(&document); {
@@ -56,7 +57,7 @@ func (f *file) check() error {
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: more than one YAML document; one is allowed", f.path)
 	}
-	return errors.Join(f.section(document.Content[0], reflect.TypeFor[Config](), "")...)
+	return errors.Join(f.section(document.Content[0], root, "")...)
 }
 
 // section checks a mapping against the struct, or the map of structs, that it is decoded into.
@@ -77,7 +78,7 @@ func (f *file) section(node *yaml.Node, typ reflect.Type, path string) (errs []e
 		child, ok := member(typ, name.Value)
 		switch _, twice := f.lines[key]; {
 		case !ok && typ.Kind() == reflect.Map:
-			fail(name, "%s: %q is not an image's name: want %s", path, name.Value, imageNameRule)
+			fail(name, "%s: %q is not a name: want %s", sectionName(path), name.Value, nameRule)
 		case !ok:
 			fail(name, "%s: unknown key%s", key, suggest(key, typ, path))
 		case twice:
@@ -99,7 +100,7 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!
 // member finds what a key below a section is decoded into.
 func member(typ reflect.Type, name string) (reflect.Type, bool) {
 	if typ.Kind() == reflect.Map {
-		return typ.Elem(), imageName.MatchString(name)
+		return typ.Elem(), validName.MatchString(name)
 	}
 	for i := range typ.NumField() {
 		if f := typ.Field(i); f.Tag.Get("yaml") == name {
@@ -112,7 +113,7 @@ func member(typ reflect.Type, name string) (reflect.Type, bool) {
 // names lists what may stand below a section.
 func names(typ reflect.Type) []string {
 	if typ.Kind() == reflect.Map {
-		return []string{"one for each image"}
+		return []string{"a name for each"}
 	}
 	var list []string
 	for i := range typ.NumField() {

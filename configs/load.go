@@ -41,24 +41,32 @@ const testEnvPrefix = "FASTPYREPL_TEST_"
 // Load merges a Source into a Config and validates it. Its error may join several, each of one line.
 func Load(src Source) (*Config, error) {
 	c := Default()
-	l := loader{v: viper.New(), fields: fields(c), origin: map[string]string{}}
-	l.fields = slices.DeleteFunc(l.fields, func(f field) bool { return f.key == imagesKey })
-	if err := l.readFile(src.Path); err != nil {
-		return nil, err
+	l := loader{v: viper.New(), origin: map[string]string{}}
+	for _, f := range fields(c) {
+		if f.named() {
+			l.named = append(l.named, f)
+		} else {
+			l.fields = append(l.fields, f)
+		}
 	}
-	var err error
-	if l.images, err = decodeImages(l.v.Get(imagesKey), c.Docker.Images); err != nil {
-		return nil, fmt.Errorf("%s: %w", src.Path, err)
+	if err := l.readFile(src.Path); err != nil {
+		return nil, secretly(err)
+	}
+	for _, f := range l.named {
+		setNamed(f.value, l.v.Get(f.key), f.key, l.fail)
 	}
 	l.readEnv(src.Env)
 	l.readFlags(src.Flags)
-	l.decode()
-	if len(l.errs) > 0 {
-		return nil, errors.Join(l.errs...)
+	for _, f := range l.fields {
+		if err := set(f.value, l.v.Get(f.key)); err != nil {
+			l.fail(f.key, err)
+		}
 	}
-	c.Docker.Images = l.images
+	if len(l.errs) > 0 {
+		return nil, secretly(errors.Join(l.errs...))
+	}
 	if err := c.Validate(); err != nil {
-		return nil, err
+		return nil, secretly(err)
 	}
 	return c, nil
 }
@@ -66,8 +74,8 @@ func Load(src Source) (*Config, error) {
 // loader is a Load under way. viper merges; the keys and the values are checked here.
 type loader struct {
 	v      *viper.Viper
-	fields []field           // of the Config being made, without the images
-	images map[string]Image  // of the Config being made
+	fields []field           // of the Config being made
+	named  []field           // of the Config being made: the maps
 	origin map[string]string // where each key was set, as errors begin with it
 	errs   []error
 }
@@ -79,7 +87,7 @@ func (l *loader) readFile(path string) error {
 	if path == "" {
 		return nil
 	}
-	file, err := readFile(path)
+	file, err := readFile(path, reflect.TypeFor[Config]())
 	if err != nil {
 		return err
 	}
@@ -107,21 +115,35 @@ func (l *loader) readEnv(env []string) {
 		}
 		if key, ok := keys[name]; ok {
 			l.override(key, text, name)
-		} else if !imageFromEnv(l.images, name, text) {
+		} else if !l.readNamedEnv(name, text) {
 			l.errs = append(l.errs, fmt.Errorf("%s: no such setting%s", name, suggestEnv(name, keys)))
 		}
 	}
 }
 
+// readNamedEnv tells whether a variable names something below one of the maps.
+func (l *loader) readNamedEnv(name, text string) bool {
+	for _, f := range l.named {
+		is, err := setNamedFromEnv(f, name, text)
+		if err != nil {
+			l.errs = append(l.errs, fmt.Errorf("%s: %w", name, err))
+		}
+		if is {
+			return true
+		}
+	}
+	return false
+}
+
 func (l *loader) readFlags(flags []Flag) {
 	for _, flag := range flags {
-		known := slices.ContainsFunc(l.fields, func(f field) bool { return f.key == flag.Key })
+		is := func(f field) bool { return f.key == flag.Key }
 		switch {
-		case known:
+		case slices.ContainsFunc(l.fields, is):
 			l.override(flag.Key, flag.Text, flag.Name)
-		case flag.Key == imagesKey:
-			l.errs = append(l.errs, fmt.Errorf("%s: %s: set images in the file, or with %s<NAME>%s",
-				flag.Name, flag.Key, envPrefix+imageEnvStart, imageEnvEnd))
+		case slices.ContainsFunc(l.named, is):
+			l.errs = append(l.errs, fmt.Errorf("%s: %s: set these in the file, or with variables that begin with %s_<NAME>_",
+				flag.Name, flag.Key, envName(flag.Key)))
 		default:
 			l.errs = append(l.errs, fmt.Errorf("%s: %s: unknown key%s",
 				flag.Name, flag.Key, suggest(flag.Key, reflect.TypeFor[Config](), "")))
@@ -134,10 +156,6 @@ func (l *loader) override(key, text, origin string) {
 	l.origin[key] = origin + ": "
 }
 
-func (l *loader) decode() {
-	for _, f := range l.fields {
-		if err := set(f.value, l.v.Get(f.key)); err != nil {
-			l.errs = append(l.errs, fmt.Errorf("%s%s: %w", l.origin[f.key], f.key, err))
-		}
-	}
+func (l *loader) fail(key string, err error) {
+	l.errs = append(l.errs, fmt.Errorf("%s%s: %w", l.origin[key], key, err))
 }

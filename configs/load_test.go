@@ -54,7 +54,7 @@ func TestLoad_LaterSourcesWin(t *testing.T) {
 
 func TestLoad_EveryKeyIsAnEnvironmentVariable(t *testing.T) {
 	values := map[string]string{ // one that is allowed and not the default, for each
-		"SERVER_HOST": "::1", "SERVER_PORT": "1", "SERVER_INSECURE": "true", "SERVER_ALLOWED_HOSTS": "a",
+		"SERVER_HOST": "::1", "SERVER_PORT": "1", "SERVER_INSECURE": "true", "SERVER_ALLOWED_HOSTS": "a", "SERVER_CORS_ORIGINS": "https://a",
 		"SERVER_MAX_CONNECTIONS": "9", "SERVER_MAX_BODY": "500MiB", "SERVER_MAX_INFLIGHT_BODY": "2GiB", "SERVER_MAX_HEADER": "8KiB", "SERVER_MAX_JSON_DEPTH": "32",
 		"SERVER_MAX_JSON_KEYS": "99", "SERVER_READ_TIMEOUT": "1s", "SERVER_WRITE_TIMEOUT": "1s", "SERVER_IDLE_TIMEOUT": "1s",
 		"SERVER_SHUTDOWN_TIMEOUT": "1s", "DOCKER_HOST": "unix:///x", "DOCKER_RUNTIME": "runc", "DOCKER_SECCOMP": "/x",
@@ -63,11 +63,13 @@ func TestLoad_EveryKeyIsAnEnvironmentVariable(t *testing.T) {
 		"LIMITS_TMP": "1MiB", "LIMITS_SHM": "1MiB", "LIMITS_INODES": "2000", "LIMITS_NOFILE": "64", "EXECUTION_TIMEOUT": "1s",
 		"EXECUTION_MAX_TIMEOUT": "2s", "EXECUTION_INTERRUPT_GRACE": "1s", "EXECUTION_QUEUE": "1", "EXECUTION_MAX_CONTEXT": "1MiB",
 		"EXECUTION_MAX_CODE": "2MiB", "EXECUTION_MAX_STDOUT": "2MiB", "EXECUTION_MAX_STDERR": "2MiB", "EXECUTION_MAX_DISPLAY": "2MiB",
-		"EXECUTION_MAX_LOCALS": "2MiB", "EXECUTION_MAX_LOCALS_VALUE": "2MiB", "EXECUTION_RESULTS_KEPT": "1m", "EXECUTION_MAX_RESULTS": "1MiB", "SESSIONS_MAX": "1", "SESSIONS_MAX_STARTING": "1",
+		"EXECUTION_MAX_LOCALS": "2MiB", "EXECUTION_MAX_LOCALS_VALUE": "2MiB", "EXECUTION_RESULTS_KEPT": "1m", "EXECUTION_MAX_RESULTS": "1MiB", "SESSIONS_MAX": "1", "SESSIONS_MAX_PER_KEY": "1", "SESSIONS_MAX_STARTING": "1",
 		"SESSIONS_START_QUEUE": "1", "SESSIONS_TTL": "1h", "SESSIONS_IDLE_TTL": "1m", "SESSIONS_MAX_TTL": "2h", "SESSIONS_MAX_IDLE_TTL": "2m",
 		"MAX_LIMITS_MEMORY": "3GiB", "MAX_LIMITS_CPUS": "3", "MAX_LIMITS_PIDS": "300", "MAX_LIMITS_WORKDIR": "1GiB",
 		"POOL_SIZE_MIN": "0", "POOL_SIZE_MAX": "1", "POOL_MAX_STARTING": "1", "POOL_PRELOAD": "numpy,pandas", "POOL_SHRINK_AFTER": "1s",
 		"SESSIONS_START_TIMEOUT": "1s", "SESSIONS_STOP_TIMEOUT": "1s", "SESSIONS_LOST_KEPT": "25h", "SESSIONS_ORPHAN_GRACE": "1m",
+		"AUTH_KEYS_ANN_HASH": "sha256:" + strings.Repeat("0", 64), "AUTH_KEYS_FILE": "/x", "AUDIT_FILE": "/x", "AUDIT_MAX_SIZE": "2MiB", "AUDIT_KEEP": "1",
+		"AUDIT_INCLUDE_CODE": "true", "AUDIT_INCLUDE_OUTPUT": "true",
 		"SESSIONS_ON_SHUTDOWN": "remove", "STATE_DIR": "/x", "LOG_LEVEL": "debug", "LOG_FORMAT": "json",
 	}
 	var env []string
@@ -134,16 +136,16 @@ func TestLoad_RefusesInOneLineThatNamesTheKey(t *testing.T) {
 		{"a slip of the hand", "limits:\n  memroy: 1GiB", "", "F:2: limits.memroy: unknown key; did you mean limits.memory?"},
 		{"another section", "memory: 1GiB", "", "F:1: memory: unknown key; did you mean limits.memory?"},
 		{"nothing near", "limits: {zzzzzzzz: 1}", "", "F:1: limits.zzzzzzzz: unknown key; allowed in limits: cpus, inodes, memory, nofile, pids, shm, tmp, workdir"},
-		{"an unknown section", "quantum: {x: 1}", "", "F:1: quantum: unknown key; allowed in the file: docker, execution, limits, log, max_limits, pool, server, sessions, state_dir"},
+		{"an unknown section", "quantum: {x: 1}", "", "F:1: quantum: unknown key; allowed in the file: audit, auth, docker, execution, limits, log, max_limits, pool, server, sessions, state_dir"},
 		{"a wrong case", "server: {Port: 1}", "", "F:1: server.Port: unknown key; did you mean server.port?"},
 		{"a key twice", "server: {port: 1}\nlimits: {pids: 99, pids: 98}", "", "F:2: limits.pids: set twice, first in line 2"},
 		{"a section twice", "log: {level: info}\nlog: {level: debug}", "", "F:2: log: set twice, first in line 1"},
 		{"no value", "server:\n  port:", "", "F:2: server.port: has no value"},
 		{"no section", "limits: 5", "", "F:1: limits: want keys below it (cpus, inodes, memory, nofile, pids, shm, tmp, workdir)"},
-		{"a list for a file", "- 1", "", "F:1: the file: want keys below it (docker, execution, limits, log, max_limits, pool, server, sessions, state_dir)"},
+		{"a list for a file", "- 1", "", "F:1: the file: want keys below it (audit, auth, docker, execution, limits, log, max_limits, pool, server, sessions, state_dir)"},
 		{"not YAML", "a: [", "", "F: not YAML: line 1: did not find expected node content"},
 		{"two documents", "log: {level: info}\n---\nlog: {level: debug}", "", "F: more than one YAML document; one is allowed"},
-		{"a merge key", "<<: {port: 1}", "", "F:1: <<: unknown key; allowed in the file: docker, execution, limits, log, max_limits, pool, server, sessions, state_dir"},
+		{"a merge key", "<<: {port: 1}", "", "F:1: <<: unknown key; allowed in the file: audit, auth, docker, execution, limits, log, max_limits, pool, server, sessions, state_dir"},
 
 		{"a size without unit", "limits: {memory: 1073741824}", "", "F:1: limits.memory: 1073741824 is not a size: want a number with B, KiB, MiB, GiB or TiB, such as 512MiB"},
 		{"a size with another unit", "limits: {memory: 1GB}", "", `F:1: limits.memory: "1GB" is not a size: want a number with B, KiB, MiB, GiB or TiB, such as 512MiB`},
@@ -163,9 +165,9 @@ func TestLoad_RefusesInOneLineThatNamesTheKey(t *testing.T) {
 		{"an unknown variable", "", "FASTPYREPL_PORT=1", "FASTPYREPL_PORT: no such setting; did you mean FASTPYREPL_SERVER_PORT?"},
 		{"a variable near nothing", "", "FASTPYREPL_QUANTUM=1", "FASTPYREPL_QUANTUM: no such setting; one is named after its key in the YAML file: server.port is FASTPYREPL_SERVER_PORT"},
 		{"images in one variable", "", "FASTPYREPL_DOCKER_IMAGES=x", "FASTPYREPL_DOCKER_IMAGES: no such setting; one is named after its key in the YAML file: server.port is FASTPYREPL_SERVER_PORT"},
-		{"an image without reference", "docker: {images: {a: }}", "", "F: docker.images.a.ref: missing, or not text: want an image's reference"},
+		{"an image without reference", "docker: {images: {a: }}", "", `docker.images.a.ref: "" is not an image's reference: want name:tag or name@sha256:digest`},
 		{"an image with another key", "docker: {images: {a: {name: x}}}", "", "F:1: docker.images.a.name: unknown key; allowed in docker.images.a: ref"},
-		{"an image's bad name", "docker: {images: {A B: {ref: x}}}", "", `F:1: docker.images: "A B" is not an image's name: want lower-case letters, digits, '.', '_' and '-', at most 63, beginning with a letter or digit`},
+		{"an image's bad name", "docker: {images: {A B: {ref: x}}}", "", `F:1: docker.images: "A B" is not a name: want lower-case letters, digits, '.', '_' and '-', at most 63, beginning with a letter or digit`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -191,7 +193,7 @@ func TestLoad_NamesTheFlag(t *testing.T) {
 	}{
 		{configs.Flag{Name: "--port", Key: "server.port", Text: "x"}, `--port: server.port: "x" is not a whole number`},
 		{configs.Flag{Name: "--set", Key: "memory", Text: "1GiB"}, "--set: memory: unknown key; did you mean limits.memory?"},
-		{configs.Flag{Name: "--set", Key: "docker.images", Text: "x"}, "--set: docker.images: set images in the file, or with FASTPYREPL_DOCKER_IMAGES_<NAME>_REF"},
+		{configs.Flag{Name: "--set", Key: "docker.images", Text: "x"}, "--set: docker.images: set these in the file, or with variables that begin with FASTPYREPL_DOCKER_IMAGES_<NAME>_"},
 	} {
 		_, err := configs.Load(configs.Source{Flags: []configs.Flag{tt.flag}})
 		if err == nil || err.Error() != tt.want {
@@ -233,8 +235,8 @@ func TestYAML_EqualsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := configs.Default()
-	want.Server.AllowedHosts = got.Server.AllowedHosts // an empty list is none
-	if len(got.Server.AllowedHosts) != 0 || !reflect.DeepEqual(got, want) {
+	want.Server.AllowedHosts, want.Server.CORSOrigins = got.Server.AllowedHosts, got.Server.CORSOrigins // an empty list is none
+	if len(got.Server.AllowedHosts)+len(got.Server.CORSOrigins) != 0 || !reflect.DeepEqual(got, want) {
 		t.Errorf("fastpyrepl.yaml says %+v, the defaults are %+v", got, want)
 	}
 }

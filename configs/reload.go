@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"errors"
 	"reflect"
 )
 
@@ -22,6 +23,9 @@ func Reload(old, next *Config) (merged *Config, live, restart []string, err erro
 	}
 	if err := merged.Validate(); err != nil {
 		return nil, nil, restart, err
+	}
+	if old.Auth.Required() && !merged.Auth.Required() { // a file that is half written has none either
+		return nil, nil, restart, errors.New("auth.keys: none is left, and a daemon that asks for keys goes on to do so: restart it to let everybody in")
 	}
 	return merged, live, restart, nil
 }

@@ -8,6 +8,10 @@ import (
 
 // together checks the values that must agree with each other.
 func (c *Config) together(v *checks) {
+	if !c.Server.Loopback() && !c.Server.Insecure && !c.Auth.Required() {
+		v.failf("server.host", "%s can be reached from other machines, and whoever reaches it can run code: "+
+			"keep to 127.0.0.1, ask for keys with auth.keys, or allow it with server.insecure: true", c.Server.Host)
+	}
 	l, e := &c.Limits, &c.Execution
 	// What is written there is counted as memory: with more, a full directory would end the worker instead of giving
 	// "no space left on device".

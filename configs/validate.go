@@ -25,10 +25,12 @@ const (
 )
 
 var (
-	ociRuntime = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
-	imageRef   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$`)
-	moduleName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$`)
-	hostName   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$`)
+	ociRuntime  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+	imageRef    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$`)
+	moduleName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$`)
+	webOrigin   = regexp.MustCompile(`^https?://([a-z0-9]([a-z0-9.-]{0,252})|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?$`)
+	defaultPort = regexp.MustCompile(`^(http://.*:80|https://.*:443)$`) // browsers leave it out
+	hostName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$`)
 )
 
 // checks gathers what is wrong with a Config.
@@ -41,6 +43,13 @@ func (c *checks) failf(key, format string, args ...any) {
 func (c *checks) oneOf(key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
 		c.failf(key, "%q is not one of %s", value, strings.Join(allowed, ", "))
+	}
+}
+
+// absolute refuses a path that depends on where the daemon was started; "" is allowed, and means what is said.
+func absolute(c *checks, key, path, empty string) {
+	if path != "" && !filepath.IsAbs(path) {
+		c.failf(key, "%q is not an absolute path; nothing means %s", path, empty)
 	}
 }
 
@@ -71,6 +80,8 @@ func show(value any) string {
 func (c *Config) Validate() error {
 	var v checks
 	c.Server.validate(&v)
+	c.Auth.validate(&v)
+	c.Audit.validate(&v)
 	c.Docker.validate(&v)
 	c.Limits.validate(&v)
 	c.Execution.validate(&v)
@@ -79,9 +90,7 @@ func (c *Config) Validate() error {
 	c.Pool.validate(&v)
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "auto", "text", "json")
-	if c.StateDir != "" && !filepath.IsAbs(c.StateDir) {
-		v.failf("state_dir", "%q is not an absolute path", c.StateDir)
-	}
+	absolute(&v, "state_dir", c.StateDir, "the usual directory")
 	if len(v) == 0 { // what follows compares values that are possible by themselves
 		c.together(&v)
 	}
@@ -89,16 +98,21 @@ func (c *Config) Validate() error {
 }
 
 func (s *Server) validate(v *checks) {
-	switch {
-	case !hostName.MatchString(s.Host) && !isAddress(s.Host):
+	if !hostName.MatchString(s.Host) && !isAddress(s.Host) {
 		v.failf("server.host", "%q is neither an address nor a name: want 127.0.0.1, ::1, 0.0.0.0 or such", s.Host)
-	case !s.Loopback() && !s.Insecure:
-		v.failf("server.host", "%s can be reached from other machines, and whoever reaches it can run code: "+
-			"keep to 127.0.0.1, or allow it with server.insecure: true", s.Host)
 	}
 	for _, host := range s.AllowedHosts {
 		if host != "*" && !hostName.MatchString(host) && !isAddress(host) {
 			v.failf("server.allowed_hosts", "%q is not a host: want a name or an address without port, or \"*\" for any", host)
+		}
+	}
+	for _, origin := range s.CORSOrigins {
+		switch {
+		case origin == "*":
+			v.failf("server.cors_origins", "\"*\" would let every web page in: name the origins that may, such as https://app.example")
+		case !webOrigin.MatchString(origin) || defaultPort.MatchString(origin):
+			v.failf("server.cors_origins", "%q is not an origin as browsers write it: want http:// or https://, a name in lower case, "+
+				"and a port if it is not the usual one, such as https://app.example or http://localhost:3000", origin)
 		}
 	}
 	between(v, "server.port", s.Port, 0, 65535)
@@ -135,20 +149,22 @@ func (d *Docker) validate(v *checks) {
 	if d.Host != "" && !strings.HasPrefix(d.Host, "unix:///") && !strings.HasPrefix(d.Host, "tcp://") {
 		v.failf("docker.host", "%q is not an engine's address: want unix:///path or tcp://host:port", d.Host)
 	}
-	if d.Seccomp != "" && !filepath.IsAbs(d.Seccomp) {
-		v.failf("docker.seccomp", "%q is not an absolute path; nothing means the built-in profile", d.Seccomp)
-	}
+	absolute(v, "docker.seccomp", d.Seccomp, "the built-in profile")
 	between(v, "docker.uid_first", d.UIDFirst, 1000, maxUID)
 	between(v, "docker.uid_count", d.UIDCount, 1, 1<<24)
 	between(v, "docker.request_timeout", d.RequestTimeout, time.Second, 10*time.Minute)
+	checkNames(v, "docker.images", d.Images)
 	for name, image := range d.Images {
-		if !imageName.MatchString(name) {
-			v.failf(imagesKey, "%q is not an image's name: want %s", name, imageNameRule)
-		}
 		if !imageRef.MatchString(image.Ref) {
-			v.failf(imagesKey+"."+name+".ref", "%q is not an image's reference: want name:tag or name@sha256:digest", image.Ref)
+			v.failf("docker.images."+name+".ref", "%q is not an image's reference: want name:tag or name@sha256:digest", image.Ref)
 		}
 	}
+}
+
+func (a *Audit) validate(v *checks) {
+	absolute(v, "audit.file", a.File, "no audit log")
+	between(v, "audit.max_size", a.MaxSize, 2*MiB, 1*TiB) // a line with code and output must fit in
+	between(v, "audit.keep", a.Keep, 1, 10_000)
 }
 
 func (l *Limits) validate(v *checks) {
@@ -181,6 +197,7 @@ func (e *Execution) validate(v *checks) {
 
 func (s *Sessions) validate(v *checks) {
 	between(v, "sessions.max", s.Max, 1, 100_000)
+	between(v, "sessions.max_per_key", s.MaxPerKey, 0, 100_000)
 	between(v, "sessions.max_starting", s.MaxStarting, 1, 1000)
 	between(v, "sessions.start_timeout", s.StartTimeout, time.Second, time.Hour)
 	between(v, "sessions.stop_timeout", s.StopTimeout, time.Second, 10*time.Minute)

@@ -14,7 +14,7 @@ func TestValidate_RefusesWhatCannotBe(t *testing.T) {
 		want   string
 	}{
 		{"host", func(c *configs.Config) { c.Server.Host = "a b" }, `server.host: "a b" is neither an address nor a name: want 127.0.0.1, ::1, 0.0.0.0 or such`},
-		{"open host", func(c *configs.Config) { c.Server.Host = "0.0.0.0" }, "server.host: 0.0.0.0 can be reached from other machines, and whoever reaches it can run code: keep to 127.0.0.1, or allow it with server.insecure: true"},
+		{"open host", func(c *configs.Config) { c.Server.Host = "0.0.0.0" }, "server.host: 0.0.0.0 can be reached from other machines, and whoever reaches it can run code: keep to 127.0.0.1, ask for keys with auth.keys, or allow it with server.insecure: true"},
 		{"port", func(c *configs.Config) { c.Server.Port = 65536 }, "server.port: 65536 is out of range: allowed are 0 to 65535"},
 		{"allowed host", func(c *configs.Config) { c.Server.AllowedHosts = []string{"http://x"} }, `server.allowed_hosts: "http://x" is not a host: want a name or an address without port, or "*" for any`},
 		{"body", func(c *configs.Config) { c.Server.MaxBody = 300 * configs.MiB }, "server.max_body: 300MiB is less than 396MiB, which execution.max_context and max_code need: a byte of text can be 6 in JSON"},
@@ -46,7 +46,7 @@ func TestValidate_RefusesWhatCannotBe(t *testing.T) {
 		{"locals", func(c *configs.Config) { c.Execution.MaxLocalsValue = 9 * configs.MiB }, "execution.max_locals_value: 9MiB is more than execution.max_locals (8MiB)"},
 		{"forgetting losses", func(c *configs.Config) { c.Sessions.LostKept = time.Hour }, "sessions.lost_kept: 1h is out of range: allowed are 24h to 8760h"},
 		{"on shutdown", func(c *configs.Config) { c.Sessions.OnShutdown = "drop" }, `sessions.on_shutdown: "drop" is not one of keep, remove`},
-		{"state", func(c *configs.Config) { c.StateDir = "x" }, `state_dir: "x" is not an absolute path`},
+		{"state", func(c *configs.Config) { c.StateDir = "x" }, `state_dir: "x" is not an absolute path; nothing means the usual directory`},
 		{"level", func(c *configs.Config) { c.Log.Level = "loud" }, `log.level: "loud" is not one of debug, info, warn, error`},
 		{"format", func(c *configs.Config) { c.Log.Format = "xml" }, `log.format: "xml" is not one of auto, text, json`},
 	}

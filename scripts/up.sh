@@ -30,7 +30,10 @@ done
 
 step "running Python"
 body='{"code": "import sys, numpy\nprint(f\"Python {sys.version.split()[0]}, numpy {numpy.__version__}:\", numpy.arange(7).sum() * 2)"}'
-curl --silent --show-error --fail-with-body --max-time 90 "$url/execute" --header 'Content-Type: application/json' --data "$body"
+key() { printf 'X-API-Key: %s' "${FASTPYREPL_API_KEY-}"; } # through a file: arguments are for everybody to read
+curl --silent --show-error --fail-with-body --max-time 90 "$url/execute" --header @<(key) \
+	--header 'Content-Type: application/json' --data "$body" ||
+	die "the daemon is up at $url, but this failed; where it asks for keys, set FASTPYREPL_API_KEY"
 printf '\n\n'
 
 cat <<TEXT

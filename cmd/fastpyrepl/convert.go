@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/gjyotin305/fastpyrepl/configs"
 	"github.com/gjyotin305/fastpyrepl/daemon"
+	"github.com/gjyotin305/fastpyrepl/daemon/audit"
+	"github.com/gjyotin305/fastpyrepl/daemon/auth"
 	"github.com/gjyotin305/fastpyrepl/daemon/rest"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 	"github.com/gjyotin305/fastpyrepl/sandbox/docker"
@@ -68,9 +71,11 @@ func sandboxConfig(c *configs.Config) sandbox.Config {
 	}
 }
 
+// serverConfig is what the configuration says of the server; the keys are the caller's to add.
 func serverConfig(c *configs.Config) daemon.Config {
 	return daemon.Config{
 		AllowedHosts:    c.Server.AllowedHosts,
+		CORSOrigins:     c.Server.CORSOrigins,
 		MaxConnections:  c.Server.MaxConnections,
 		MaxBody:         int64(c.Server.MaxBody),
 		MaxInflightBody: int64(c.Server.MaxInflightBody),
@@ -80,6 +85,51 @@ func serverConfig(c *configs.Config) daemon.Config {
 		ReadTimeout:     c.Server.ReadTimeout,
 		WriteTimeout:    c.Server.WriteTimeout,
 		IdleTimeout:     c.Server.IdleTimeout,
+	}
+}
+
+// authConfig turns keys that configs has checked into what the server takes.
+func authConfig(c *configs.Config, keys map[string]configs.Key) (auth.Config, error) {
+	config := auth.Config{Required: c.Auth.Required()}
+	for name, key := range keys {
+		k := auth.Key{
+			Name: name,
+			Role: auth.Role(cmp.Or(key.Role, string(auth.User))),
+			Limits: auth.Limits{
+				Sessions:   cmp.Or(key.MaxSessions, c.Sessions.MaxPerKey),
+				Executions: key.MaxExecutions,
+				Rate:       key.Rate,
+				Burst:      key.Burst,
+			},
+		}
+		for _, text := range key.Hash {
+			hash, err := auth.ParseHash(text)
+			if err != nil {
+				return auth.Config{}, fmt.Errorf("auth.keys.%s.hash: %w", name, err)
+			}
+			k.Hashes = append(k.Hashes, hash)
+		}
+		config.Keys = append(config.Keys, k)
+	}
+	return config, nil
+}
+
+// readAuth is the keys of a configuration, with those of its file as it is now.
+func readAuth(c *configs.Config) (auth.Config, error) {
+	keys, err := c.Auth.AllKeys()
+	if err != nil {
+		return auth.Config{}, err
+	}
+	return authConfig(c, keys)
+}
+
+func auditConfig(c *configs.Config) audit.Config {
+	return audit.Config{
+		File:    c.Audit.File,
+		MaxSize: int64(c.Audit.MaxSize),
+		Keep:    c.Audit.Keep,
+		Code:    c.Audit.IncludeCode,
+		Output:  c.Audit.IncludeOutput,
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/gjyotin305/fastpyrepl/configs"
@@ -11,6 +12,16 @@ import (
 func TestConvert_SetsEveryField(t *testing.T) {
 	cfg := configs.Default()
 	cfg.Server.AllowedHosts = []string{"a.test"}
+	cfg.Server.CORSOrigins = []string{"https://app.example"}
+	cfg.Sessions.MaxPerKey = 1
+	cfg.Auth.Keys = map[string]configs.Key{"ann": {Hash: []string{"sha256:" + strings.Repeat("a", 64)}, MaxExecutions: 1, Rate: 1, Burst: 1}}
+	cfg.Audit = configs.Audit{File: "/x", MaxSize: configs.MiB, Keep: 1, IncludeCode: true, IncludeOutput: true}
+	keys, err := readAuth(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := serverConfig(cfg)
+	server.Auth = keys
 	cfg.Docker.Host, cfg.Docker.Runtime = "unix:///x", "runc"
 	cfg.Sessions.TTL, cfg.Sessions.IdleTTL, cfg.Sessions.MaxTTL, cfg.Sessions.MaxIdleTTL = 1, 2, 3, 4
 	cfg.Pool.Preload = []string{"numpy"}
@@ -19,7 +30,7 @@ func TestConvert_SetsEveryField(t *testing.T) {
 		t.Fatal(err)
 	}
 	elsewhere := map[string]bool{"Owner": true, "Driver": true, "DriverHash": true, "Build": true, "Log": true}
-	for _, v := range []any{sandboxConfig(cfg), serverConfig(cfg), restLimits(cfg), engine} {
+	for _, v := range []any{sandboxConfig(cfg), server, keys.Keys[0], auditConfig(cfg), restLimits(cfg), engine} {
 		filled(t, reflect.ValueOf(v), reflect.TypeOf(v).String(), elsewhere)
 	}
 }

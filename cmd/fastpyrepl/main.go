@@ -8,13 +8,14 @@ import (
 )
 
 func main() {
-	p := &process{env: os.Environ(), stdout: os.Stdout, stderr: os.Stderr}
+	p := &process{env: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	os.Exit(p.run(context.Background(), os.Args[1:]))
 }
 
 // process is what the command may use of its process, so that tests can stand in for it.
 type process struct {
 	env    []string
+	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
 }

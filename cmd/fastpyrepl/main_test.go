@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -21,8 +22,14 @@ func TestMain(m *testing.M) {
 // command runs the program as a shell would, with a home of its own.
 func command(t *testing.T, env []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return commandWith(t, "", env, args...)
+}
+
+// commandWith is command with something on standard input.
+func commandWith(t *testing.T, stdin string, env []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
-	p := &process{env: append([]string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}, env...), stdout: &out, stderr: &errs}
+	p := &process{env: append([]string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}, env...), stdin: strings.NewReader(stdin), stdout: &out, stderr: &errs}
 	code = p.run(t.Context(), args)
 	return code, out.String(), errs.String()
 }

@@ -8,13 +8,15 @@ import (
 	"sync"
 
 	"github.com/gjyotin305/fastpyrepl/configs"
+	"github.com/gjyotin305/fastpyrepl/daemon/auth"
 )
 
-// reloader keeps a running daemon's configuration up to date with its source.
+// reloader keeps a running daemon's configuration, and its keys, up to date with where they come from.
 type reloader struct {
-	source configs.Source
-	apply  func(*configs.Config)
-	log    *slog.Logger
+	source    configs.Source
+	apply     func(*configs.Config)
+	applyAuth func(auth.Config)
+	log       *slog.Logger
 
 	mu      sync.Mutex
 	current *configs.Config // guarded by mu
@@ -27,17 +29,34 @@ func (r *reloader) config() *configs.Config {
 	return r.current
 }
 
-// run reloads whenever the file changed or the process was told to, until ctx ends.
-func (r *reloader) run(ctx context.Context, changed <-chan struct{}, hangup <-chan os.Signal) error {
+// run reloads whenever a file changed or the process was told to, until ctx ends.
+func (r *reloader) run(ctx context.Context, changed, keysChanged <-chan struct{}, hangup <-chan os.Signal) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-changed:
+			r.reload()
 		case <-hangup:
+			r.reload()
+		case <-keysChanged:
+			r.applyKeys(r.config())
 		}
-		r.reload()
 	}
+}
+
+// applyKeys applies the keys of c, those of its file as it is now included. What is wrong leaves the keys as they were.
+func (r *reloader) applyKeys(c *configs.Config) bool {
+	keys, err := readAuth(c)
+	if err != nil {
+		r.refuse(err)
+		return false
+	}
+	r.applyAuth(keys)
+	if keys.Required {
+		r.log.Info("API keys: applied", "number", len(keys.Keys))
+	}
+	return true
 }
 
 // reload applies what can be applied to a running daemon, and tells what cannot. What is wrong leaves everything as it was.
@@ -53,6 +72,9 @@ func (r *reloader) reload() {
 	}
 	if err != nil {
 		r.refuse(err)
+		return
+	}
+	if !r.applyKeys(merged) {
 		return
 	}
 	if len(live) == 0 {

@@ -55,7 +55,7 @@ func TestRun_RefusesInOneLine(t *testing.T) {
 		{"a flag's range", nil, []string{"serve", "--port", "65536"}, "server.port: 65536 is out of range: allowed are 0 to 65535"},
 		{"half a setting", nil, []string{"--set", "limits.memory"}, `--set: "limits.memory" is not key=value`},
 		{"an unknown setting", nil, []string{"--set", "limits.mem0ry=1GiB"}, "--set: limits.mem0ry: unknown key; did you mean limits.memory?"},
-		{"an open host", nil, []string{"--host", "0.0.0.0"}, "server.host: 0.0.0.0 can be reached from other machines, and whoever reaches it can run code: keep to 127.0.0.1, or allow it with server.insecure: true"},
+		{"an open host", nil, []string{"--host", "0.0.0.0"}, "server.host: 0.0.0.0 can be reached from other machines, and whoever reaches it can run code: keep to 127.0.0.1, ask for keys with auth.keys, or allow it with server.insecure: true"},
 		{"a variable", []string{"FASTPYREPL_LIMITS_MEMORY=1"}, nil, `FASTPYREPL_LIMITS_MEMORY: limits.memory: "1" is not a size: want a number with B, KiB, MiB, GiB or TiB, such as 512MiB`},
 		{"a file", nil, []string{"--config", bad}, bad + ":2: server.prot: unknown key; did you mean server.port?"},
 		{"a file from a variable", []string{"FASTPYREPL_CONFIG=" + bad}, nil, bad + ":2: server.prot: unknown key; did you mean server.port?"},

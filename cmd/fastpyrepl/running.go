@@ -6,25 +6,49 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gjyotin305/fastpyrepl/configs"
 	"github.com/gjyotin305/fastpyrepl/daemon"
+	"github.com/gjyotin305/fastpyrepl/daemon/audit"
+	"github.com/gjyotin305/fastpyrepl/daemon/auth"
+	"github.com/gjyotin305/fastpyrepl/daemon/rest"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 )
 
 // running is a daemon that has all it needs.
 type running struct {
-	cfg      *configs.Config // as it was at the start
-	log      *slog.Logger
-	manager  *sandbox.Manager
-	server   *daemon.Server
-	ln       net.Listener
-	reloader *reloader
-	watcher  *watcher // nil when nothing is watched
-	hangup   <-chan os.Signal
-	remove   func() bool // whether the sessions end with the daemon that shuts down
+	cfg         *configs.Config // as it was at the start
+	source      configs.Source  // where it comes from
+	log         *slog.Logger
+	level       *slog.LevelVar
+	audit       *audit.Log // nil for none
+	manager     *sandbox.Manager
+	server      *daemon.Server
+	ln          net.Listener
+	reloader    *reloader
+	watcher     *watcher // nil when nothing is watched
+	keysWatcher *watcher // nil without a file of keys
+	hangup      <-chan os.Signal
+	byHand      func() bool // whether a person at a terminal stopped the daemon
+}
+
+// assemble makes what serves, over a runtime and what a daemon before this one left.
+func (d *running) assemble(rt sandbox.Runtime, store sandbox.Store, keys auth.Config) {
+	d.manager = sandbox.NewManager(rt, store, sandboxConfig(d.cfg), d.log)
+	handler := rest.New(d.manager, restLimits(d.cfg))
+	config := serverConfig(d.cfg)
+	config.Auth = keys
+	d.server = daemon.New(config, daemon.Deps{Log: d.log, Routes: handler.Routes(), Audit: d.audit})
+	d.reloader = &reloader{source: d.source, current: d.cfg, log: d.log, applyAuth: d.server.SetAuth, apply: func(c *configs.Config) {
+		d.level.Set(logLevel(c.Log))
+		d.manager.SetConfig(sandboxConfig(c))
+		handler.SetLimits(restLimits(c))
+		d.server.SetAllowedHosts(c.Server.AllowedHosts)
+		d.server.SetCORSOrigins(c.Server.CORSOrigins)
+	}}
 }
 
 // run serves until ctx ends, and then ends every session, or leaves them to the next daemon. It returns nil when nothing of
@@ -44,7 +68,7 @@ func (d *running) serve(ctx context.Context) error {
 	if err := d.manager.Restore(ctx); err != nil {
 		return fmt.Errorf("take over what an earlier daemon left: %w", err)
 	}
-	if !d.cfg.Server.Loopback() {
+	if !d.cfg.Server.Loopback() && !d.cfg.Auth.Required() {
 		d.log.Warn("insecure: other machines can reach this address, and whoever does can run code", "host", d.cfg.Server.Host)
 	}
 	d.log.Info("ready", "url", baseURL(d.cfg.Server.Host, d.ln.Addr().(*net.TCPAddr).Port))
@@ -54,19 +78,34 @@ func (d *running) serve(ctx context.Context) error {
 // reload keeps the configuration up to date until ctx ends.
 func (d *running) reload(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	var changed chan struct{}
-	if d.watcher != nil {
-		changed = d.watcher.changed
-		g.Go(func() error { return d.watcher.run(ctx) })
+	changes := func(w *watcher) <-chan struct{} {
+		if w == nil {
+			return nil
+		}
+		g.Go(func() error { return w.run(ctx) })
+		return w.changed
 	}
-	g.Go(func() error { return d.reloader.run(ctx, changed, d.hangup) })
+	changed, keysChanged := changes(d.watcher), changes(d.keysWatcher)
+	g.Go(func() error { return d.reloader.run(ctx, changed, keysChanged, d.hangup) })
 	return g.Wait()
+}
+
+// auditTime is how long the rest of the audit log may take to be written, when everything else has ended.
+const auditTime = 2 * time.Second
+
+// closeAudit writes what waits. Nothing may run any more that could have lines.
+func (d *running) closeAudit() {
+	ctx, cancel := context.WithTimeout(context.Background(), auditTime)
+	defer cancel()
+	if err := d.audit.Close(ctx); err != nil {
+		d.log.Error("shut down", "err", err)
+	}
 }
 
 // shutdown ends or leaves the sessions and, as their requests are answered, the server.
 func (d *running) shutdown(ctx context.Context) error {
 	end, what := d.manager.Leave, "keep"
-	if d.remove() {
+	if d.byHand() || d.reloader.config().Sessions.OnShutdown == "remove" {
 		end, what = d.manager.Close, "remove"
 	}
 	d.log.Info("shutting down", "sessions", what)

@@ -15,10 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gjyotin305/fastpyrepl/configs"
-	"github.com/gjyotin305/fastpyrepl/daemon"
-	"github.com/gjyotin305/fastpyrepl/daemon/rest"
+	"github.com/gjyotin305/fastpyrepl/daemon/audit"
 	runnerimage "github.com/gjyotin305/fastpyrepl/runner-image"
-	"github.com/gjyotin305/fastpyrepl/sandbox"
 	"github.com/gjyotin305/fastpyrepl/sandbox/docker"
 	"github.com/gjyotin305/fastpyrepl/sandbox/state"
 )
@@ -43,9 +41,13 @@ func (p *process) serveCommand() *cobra.Command {
 
 // serve runs the daemon until ctx ends or a signal says so. A second signal ends the process at once.
 func (p *process) serve(ctx context.Context, src configs.Source, watch bool) error {
+	cfg, err := configs.Load(src)
+	if err != nil {
+		return usageError{err}
+	}
 	hangup := make(chan os.Signal, 1)
 	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
-	if src.Path != "" {
+	if src.Path != "" || cfg.Auth.KeysFile != "" {
 		signal.Notify(hangup, syscall.SIGHUP)
 		defer signal.Stop(hangup)
 	} else { // nothing to reload: the terminal went away
@@ -54,31 +56,42 @@ func (p *process) serve(ctx context.Context, src configs.Source, watch bool) err
 	ctx, stop := untilSignal(ctx, signals...)
 	defer stop()
 
-	cfg, err := configs.Load(src)
-	if err != nil {
-		return usageError{err}
-	}
 	log, level, progress := newLog(p.stderr, cfg.Log)
-	var w *watcher
-	switch {
-	case watch && src.Path == "":
+	if watch && src.Path == "" {
 		log.Warn("--reload: there is no configuration file to watch")
-	case watch:
-		if w, err = newWatcher(src.Path, log); err != nil {
+	}
+	d := &running{cfg: cfg, source: src, log: log, level: level, hangup: hangup}
+	if watch && src.Path != "" {
+		if d.watcher, err = newWatcher(src.Path, log); err != nil {
 			return err
 		}
-		defer w.close()
+		defer d.watcher.close()
+	}
+	if cfg.Auth.KeysFile != "" {
+		if d.keysWatcher, err = newWatcher(cfg.Auth.KeysFile, log); err != nil {
+			return usageError{fmt.Errorf("auth.keys_file: %w", err)}
+		}
+		defer d.keysWatcher.close()
+	}
+	keys, err := readAuth(cfg) // after the watcher began: no change is missed
+	if err != nil {
+		return usageError{err}
 	}
 	id, err := p.claim(cfg)
 	if err != nil {
 		return err
 	}
 	defer id.release()
-	ln, err := listen(ctx, cfg) // early: a taken port should not be news after an image was built
-	if err != nil {
+	if d.ln, err = listen(ctx, cfg); err != nil { // early: a taken port should not be news after an image was built
 		return err
 	}
-	defer ln.Close()
+	defer d.ln.Close()
+	if cfg.Audit.File != "" {
+		if d.audit, err = audit.Open(auditConfig(cfg), log); err != nil {
+			return usageError{fmt.Errorf("audit.file: %w", err)}
+		}
+		defer d.closeAudit()
+	}
 	rt, err := p.runtime(ctx, cfg, id, log, progress)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -93,19 +106,8 @@ func (p *process) serve(ctx context.Context, src configs.Source, watch bool) err
 		return err
 	}
 	defer store.Close()
-	manager := sandbox.NewManager(rt, store, sandboxConfig(cfg), log)
-	handler := rest.New(manager, restLimits(cfg))
-	server := daemon.New(serverConfig(cfg), daemon.Deps{Log: log, Routes: handler.Routes()})
-	d := &running{cfg: cfg, log: log, manager: manager, server: server, ln: ln, watcher: w, hangup: hangup}
-	d.remove = func() bool {
-		return errors.Is(context.Cause(ctx), signalled{syscall.SIGINT}) || d.reloader.config().Sessions.OnShutdown == "remove"
-	}
-	d.reloader = &reloader{source: src, current: cfg, log: log, apply: func(c *configs.Config) {
-		level.Set(logLevel(c.Log))
-		manager.SetConfig(sandboxConfig(c))
-		handler.SetLimits(restLimits(c))
-		server.SetAllowedHosts(c.Server.AllowedHosts)
-	}}
+	d.byHand = func() bool { return errors.Is(context.Cause(ctx), signalled{syscall.SIGINT}) }
+	d.assemble(rt, store, keys)
 	return d.run(ctx)
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gjyotin305/fastpyrepl/daemon/auth"
 	"github.com/go-json-experiment/json"
 )
 
@@ -167,6 +169,74 @@ func TestServe_ReloadsOnHangup(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.await("what was applied", func(e entry) bool { return e.Keys == "execution.timeout" })
+}
+
+// Keys come from a file that is read again when it changes, without --reload; the audit log names them.
+func TestServe_AsksForKeys(t *testing.T) {
+	dir := t.TempDir()
+	path, keys, log := filepath.Join(dir, "f.yaml"), filepath.Join(dir, "keys.yaml"), filepath.Join(dir, "audit.jsonl")
+	secret := auth.New()
+	hash, err := auth.HashOf(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, keys, "# nobody yet\n")
+	writeFile(t, path, "auth: {keys_file: "+keys+"}\naudit: {file: "+log+"}\nlog: {level: debug}")
+	t.Run("daemon", func(t *testing.T) {
+		s := serve(t, "--config", path, "--set", "server.host=0.0.0.0") // without --insecure
+		url := s.ready()
+		if code, _, stderr := command(t, nil, "health", "--url", url); code != 0 {
+			t.Errorf("health: exit code %d, stderr %q", code, stderr)
+		}
+		execute := func() int {
+			t.Helper()
+			req, err := http.NewRequestWithContext(t.Context(), "POST", url+"/execute", strings.NewReader(`{"code":"print(1)"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", "application/json")
+			req.Header.Set("Authorization", "Bearer "+secret)
+			req.Close = true
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			return resp.StatusCode
+		}
+		if status := execute(); status != 401 {
+			t.Errorf("with a file of no keys: %d", status)
+		}
+		writeFile(t, keys, "ann: {hash: '"+hash.String()+"'}\n")
+		s.await("that the key is taken", func(e entry) bool { return e.Msg == "API keys: applied" })
+		if status := execute(); status != 200 {
+			t.Errorf("with the key: %d", status)
+		}
+		writeFile(t, keys, "ann: {hash: '"+secret+"'}\n")
+		wrong := s.await("what is wrong", func(e entry) bool { return e.Level == "ERROR" })
+		if !strings.Contains(wrong.Err, "this is the key itself") || strings.Contains(wrong.Err, secret) {
+			t.Errorf("got %q", wrong.Err)
+		}
+		if status := execute(); status != 200 {
+			t.Errorf("after a file that is wrong: %d", status)
+		}
+		writeFile(t, keys, "# nobody any more\n")
+		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		s.await("that the key is gone", func(e entry) bool { return e.Msg == "API keys: applied" })
+		if status := execute(); status != 401 {
+			t.Errorf("with a key that was withdrawn: %d", status)
+		}
+	})
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(text); strings.Count(got, `"event":"execution","key":"ann"`) != 2 || strings.Count(got, `"event":"refused"`) < 1 ||
+		strings.Contains(got, secret) || strings.Contains(got, "print") {
+		t.Errorf("the audit log has\n%s", got)
+	}
 }
 
 func TestServe_StopsOnASignal(t *testing.T) {
