@@ -55,7 +55,7 @@ variables over the file.`
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(p.serveCommand(), p.healthCommand(), p.keysCommand(), p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.doctorCommand(), p.healthCommand(), p.keysCommand(), p.versionCommand())
 	return root
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/client"
 
 	"github.com/gjyotin305/fastpyrepl/sandbox"
@@ -46,6 +45,14 @@ func New(ctx context.Context, config Config) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
+	r := newRuntime(config, cli, where)
+	if err := r.inspectEngine(ctx); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+func newRuntime(config Config, cli *client.Client, where string) *Runtime {
 	r := &Runtime{
 		config:    config,
 		client:    cli,
@@ -55,10 +62,7 @@ func New(ctx context.Context, config Config) (*Runtime, error) {
 		instances: map[string]*Instance{},
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	if err := r.inspectEngine(ctx); err != nil {
-		return nil, errors.Join(err, r.Close())
-	}
-	return r, nil
+	return r
 }
 
 func (r *Runtime) inspectEngine(ctx context.Context) error {
@@ -71,58 +75,10 @@ func (r *Runtime) inspectEngine(ctx context.Context) error {
 	if err != nil {
 		return engineError("ask what it can do", err)
 	}
-	if err := checkEngine(info, &r.config); err != nil {
+	if err := wrong(inspect(info, &r.config)); err != nil {
 		return &sandbox.Error{Code: sandbox.CodeEngine, Message: fmt.Sprintf("the container engine at %s cannot confine code: %v", r.where, err)}
 	}
 	r.host = host{runtime: r.config.Runtime, seccomp: r.config.seccompOption(), cpus: info.NCPU}
-	return nil
-}
-
-// checkEngine refuses an engine that says of itself that it cannot enforce a limit. What it says it can is checked in a
-// container by Prepare.
-func checkEngine(info system.Info, config *Config) error {
-	if info.OSType != "linux" {
-		return fmt.Errorf("it runs %s containers, not linux ones", info.OSType)
-	}
-	for _, need := range []struct {
-		there bool
-		what  string
-	}{
-		{info.MemoryLimit, "memory"},
-		{info.SwapLimit, "swap (boot with swapaccount=1)"},
-		{info.PidsLimit, "processes"},
-		{info.CPUCfsQuota && info.CPUCfsPeriod, "CPU time"},
-	} {
-		if !need.there {
-			return fmt.Errorf("its kernel cannot limit %s", need.what)
-		}
-	}
-	mapped := false
-	seccomp := false
-	for _, text := range info.SecurityOptions {
-		options, err := system.DecodeSecurityOptions([]string{text})
-		if err != nil {
-			return fmt.Errorf("security option %q: %w", text, err)
-		}
-		for _, option := range options {
-			mapped = mapped || option.Name == "userns" || option.Name == "rootless"
-			seccomp = seccomp || option.Name == "seccomp"
-		}
-	}
-	if !seccomp {
-		return errors.New("it has no seccomp")
-	}
-	if mapped && config.UIDFirst+config.UIDCount > 1<<16 {
-		return fmt.Errorf("it maps uids, and only those below %d: uids %d to %d are out of range", 1<<16, config.UIDFirst, config.UIDFirst+config.UIDCount-1)
-	}
-	if _, ok := info.Runtimes[config.Runtime]; !ok && config.Runtime != "" {
-		names := make([]string, 0, len(info.Runtimes))
-		for name := range info.Runtimes {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		return fmt.Errorf("it has no runtime %q: there are %q", config.Runtime, names)
-	}
 	return nil
 }
 
