@@ -93,7 +93,9 @@ func (p *probeReport) posture(l sandbox.Limits, uid int, sentry bool) []Finding 
 	got := slices.Sorted(slices.Values(p.Writable))
 	see("writable", slices.Equal(got, places), "an image with VOLUMEs or odd mounts cannot be used", "%v wanted; %v are", places, got)
 	p.seeDisks(l, sentry, see)
-	odd := slices.DeleteFunc(slices.Clone(p.Devices), func(name string) bool { return slices.Contains(devices, name) })
+	odd := slices.DeleteFunc(slices.Clone(p.Devices), func(name string) bool {
+		return slices.Contains(devices, name) || sentry && name == "char" // links to the others
+	})
 	see("devices", len(odd) == 0, engine, "none beside the usual wanted; there are %q", odd)
 	see("masked paths", len(p.Tells) == 0 || sentry, engine, "none readable wanted; %q are", p.Tells)
 	see("processes", len(p.Processes) <= 1, engine, "its own alone wanted; %d are visible", len(p.Processes))
