@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// host starts daemons that share a state directory: each removes what the one before left.
+// host starts daemons that share a state directory: each takes over what the one before left, and removes it.
 type host struct{ binary, dir string }
 
 // daemon is a fastpyrepl of the soak's own, on a free port.
@@ -32,7 +32,7 @@ type daemon struct {
 // hang is how long an answer may take.
 const hang = time.Minute
 
-func (h host) start(ctx context.Context) (*daemon, error) {
+func (h host) start(ctx context.Context, env ...string) (*daemon, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -50,6 +50,7 @@ func (h host) start(ctx context.Context) (*daemon, error) {
 		fmt.Sprintf("FASTPYREPL_SERVER_PORT=%d", port), "FASTPYREPL_STATE_DIR="+h.dir, "FASTPYREPL_LOG_LEVEL=warn",
 		"FASTPYREPL_DOCKER_IMAGES_DEFAULT_REF="+image, "FASTPYREPL_LIMITS_MEMORY=256MiB",
 		"FASTPYREPL_LIMITS_WORKDIR=32MiB", "FASTPYREPL_LIMITS_TMP=32MiB", "FASTPYREPL_LIMITS_SHM=32MiB", "FASTPYREPL_SESSIONS_ON_SHUTDOWN=remove")
+	d.cmd.Env = append(d.cmd.Env, env...)
 	d.cmd.Stderr = &d.stderr
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }
 	if err := d.cmd.Start(); err != nil {
@@ -58,7 +59,7 @@ func (h host) start(ctx context.Context) (*daemon, error) {
 	for deadline := time.Now().Add(hang); ; {
 		res, err := d.http.Get(d.url + "/health")
 		if err == nil {
-			return d, res.Body.Close()
+			return d, errors.Join(res.Body.Close(), d.reset(ctx, ""))
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			return nil, errors.Join(fmt.Errorf("the daemon did not come up: %w", err), d.stop())
@@ -148,6 +149,30 @@ type event struct {
 	Type string `json:"type"`
 	Text string `json:"text"`
 	answer
+}
+
+// reset ends a session, or with "" all.
+func (d *daemon) reset(ctx context.Context, id string) error {
+	body := []byte("{}")
+	if id != "" {
+		body = fmt.Appendf(nil, `{"session_id":%q}`, id)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.url+"/reset", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := d.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(res.Body)
+		return fmt.Errorf("reset: %s %s", res.Status, text)
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	return err
 }
 
 // execute runs code; accept says how it is answered.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -35,11 +36,12 @@ func run(ctx context.Context, binary string, n int) error {
 	defer os.RemoveAll(dir)
 	host := host{binary: binary, dir: dir}
 	tags, tagsErr := soakTags(ctx, host, n)
+	cycles, cyclesErr := soakCycles(ctx, host)
 	floods, floodsErr := soakFloods(ctx, host) // also removes the containers that the above left behind
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "figure\tgot\twanted")
-	for _, f := range append(tags, floods...) {
+	for _, f := range slices.Concat(tags, cycles, floods) {
 		fmt.Fprintln(w, strings.Join([]string{f.what, f.got, f.want}, "\t"))
 	}
-	return errors.Join(tagsErr, floodsErr, w.Flush())
+	return errors.Join(tagsErr, cyclesErr, floodsErr, w.Flush())
 }
