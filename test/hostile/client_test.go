@@ -25,6 +25,7 @@ type request struct {
 // answer is what the daemon said, or refused with.
 type answer struct {
 	Status         int              `json:"-"`
+	RetryAfter     string           `json:"-"`
 	Took           time.Duration    `json:"-"`
 	Stdout         string           `json:"stdout"`
 	Stderr         string           `json:"stderr"`
@@ -92,7 +93,7 @@ func (w *world) call(ctx context.Context, method, path string, body []byte) (*an
 	if err != nil {
 		return nil, err
 	}
-	a := &answer{Status: resp.StatusCode, Took: time.Since(began)}
+	a := &answer{Status: resp.StatusCode, RetryAfter: resp.Header.Get("Retry-After"), Took: time.Since(began)}
 	if len(text) > 0 {
 		if err := json.Unmarshal(text, a); err != nil {
 			return nil, fmt.Errorf("%s %s answered what is not JSON: %w", method, path, err)

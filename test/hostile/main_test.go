@@ -27,6 +27,7 @@ const (
 	grace        = 300 * time.Millisecond // between interrupt and kill
 	maxOutput    = 64 << 10               // bytes of stdout, and of stderr
 	maxQueue     = 4                      // executions waiting in one session
+	maxSessions  = 8                      // at once
 	writeTimeout = 2 * time.Second        // of a client that does not read
 )
 
@@ -125,7 +126,7 @@ func newWorld(ctx context.Context) (*world, error) {
 		Limits: sandbox.Limits{
 			Memory: 256 << 20, CPUs: 1, Pids: pids, WorkDir: 32 << 20, Tmp: 16 << 20, Shm: 16 << 20, Inodes: 1024, NoFile: 256,
 		},
-		MaxSessions: 8, MaxStarting: 2, StartQueue: 8, StartTimeout: 30 * time.Second, StopTimeout: 20 * time.Second,
+		MaxSessions: maxSessions, MaxStarting: 2, StartQueue: 8, StartTimeout: 30 * time.Second, StopTimeout: 20 * time.Second,
 		Lease: time.Minute, LostKept: time.Hour, ResultsKept: time.Minute, MaxResults: 4 << 20,
 		Execution: sandbox.ExecutionConfig{
 			Timeout: 5 * time.Second, MaxTimeout: 30 * time.Second, Grace: grace, Queue: maxQueue,
@@ -145,7 +146,7 @@ func newWorld(ctx context.Context) (*world, error) {
 		rt: rt, manager: manager, address: ln.Addr().String(), served: make(chan error, 1),
 		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute},
 		server: daemon.New(daemon.Config{
-			MaxBody: 64 << 20, MaxInflightBody: 128 << 20, MaxHeader: 16 << 10, MaxJSONDepth: 64, MaxJSONKeys: 1000, MaxConnections: 256,
+			MaxBody: 64 << 20, MaxInflightBody: 128 << 20, MaxHeader: 16 << 10, MaxJSONDepth: 64, MaxJSONKeys: 1000, MaxConnections: 2048,
 			ReadTimeout: 10 * time.Second, WriteTimeout: writeTimeout, IdleTimeout: 10 * time.Second,
 		}, daemon.Deps{Log: log, Routes: handler.Routes()}),
 	}
