@@ -17,6 +17,7 @@ import (
 // Error is an answer other than the one that was asked for.
 type Error struct {
 	Status     int
+	Code       sandbox.Code  // of Kinds; "" for the status's own
 	Detail     any           // a sentence, or a list of jsonbody.Error; nil is the status's own text
 	RetryAfter time.Duration // 0 for no header
 	Err        error         // for the log
@@ -43,27 +44,10 @@ func Wrong(kind, msg string, loc ...any) []jsonbody.Error {
 
 func refuse(status int, detail string) *Error { return &Error{Status: status, Detail: detail} }
 
-// statuses says what the errors of package sandbox are over HTTP.
-var statuses = map[sandbox.Code]int{
-	sandbox.CodeNotFound:    http.StatusNotFound,
-	sandbox.CodeLost:        http.StatusGone,
-	sandbox.CodeExpired:     http.StatusGone,
-	sandbox.CodeBusy:        http.StatusTooManyRequests,
-	sandbox.CodeCapacity:    http.StatusServiceUnavailable,
-	sandbox.CodeImage:       http.StatusServiceUnavailable,
-	sandbox.CodeEngine:      http.StatusServiceUnavailable,
-	sandbox.CodeClosed:      http.StatusServiceUnavailable,
-	sandbox.CodeUnsupported: http.StatusNotImplemented,
-	sandbox.CodeConflict:    http.StatusConflict,
-}
-
-// Refusal is what a dialect that has no HTTP status of its own to answer with says of err: the status, and the detail.
-func Refusal(err error) (status int, detail any) {
+// Refusal is what a dialect that has no HTTP status of its own to answer with says of err.
+func Refusal(err error) (status int, code sandbox.Code, detail any) {
 	e := asError(err)
-	if e.Detail == nil {
-		return e.Status, http.StatusText(e.Status)
-	}
-	return e.Status, e.Detail
+	return e.Status, e.kind().Code, newFailure(e).Detail
 }
 
 // asError finds the answer for any error; one that nobody thought of is a 500 that tells nothing.
@@ -83,22 +67,29 @@ func asError(err error) *Error {
 	if failed.Code == sandbox.CodeInvalid {
 		return Invalid([]jsonbody.Error{{Type: "value_error", Loc: []any{"body"}, Msg: "Value error, " + failed.Message}})
 	}
-	status, ok := statuses[failed.Code]
-	if !ok {
+	e := &Error{Code: failed.Code, Detail: failed.Message, RetryAfter: failed.RetryAfter, Err: err}
+	if e.Status = e.kind().Status; e.Status == 0 {
 		return &Error{Status: http.StatusInternalServerError, Err: err}
 	}
-	e := &Error{Status: status, Detail: failed.Message, RetryAfter: failed.RetryAfter, Err: err}
-	if e.RetryAfter == 0 && (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests) {
+	if e.RetryAfter == 0 && (e.Status == http.StatusServiceUnavailable || e.Status == http.StatusTooManyRequests) {
 		e.RetryAfter = time.Second
 	}
 	return e
 }
 
-// refuseUnread answers what fasthttp itself could not read or would not. It closes the connection.
-func refuseUnread(c *fiber.Ctx, err error) error {
+// refuseUnread answers what fasthttp itself could not read. It closes the connection.
+func (s *Server) refuseUnread(c *fiber.Ctx, err error) error {
+	newScope(s, c)
+	return s.hangUp(c, err)
+}
+
+// hangUp answers a request of which the rest is not read, and closes the connection.
+func (s *Server) hangUp(c *fiber.Ctx, err error) error {
 	connOf(c).lingers()
 	secure(c)
-	return writeError(c, err)
+	werr := writeError(c, err)
+	s.log.Info("request that was not read", "status", c.Response().StatusCode(), "request", RequestID(c))
+	return werr
 }
 
 // writeError is the only place where errors become responses.
@@ -111,13 +102,14 @@ func writeError(c *fiber.Ctx, err error) error {
 	if e.RetryAfter > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
 	}
-	body := struct {
-		Detail any `json:"detail"`
-	}{e.Detail}
-	if body.Detail == nil {
-		body.Detail = http.StatusText(e.Status)
+	if !HasProblems(c.Path()) {
+		return WriteJSON(c, newFailure(e))
 	}
-	return WriteJSON(c, body)
+	if err := WriteJSON(c, newProblem(e, RequestID(c))); err != nil {
+		return err
+	}
+	c.Response().Header.SetContentType("application/problem+json")
+	return nil
 }
 
 // JSON encodes v on one line. Text that is not UTF-8, which only a broken driver sends, becomes U+FFFD.

@@ -19,6 +19,6 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 	if err == nil {
 		return http.StatusContinue
 	}
-	_ = refuseUnread(c, err) // these errors are always JSON
+	_ = s.hangUp(c, err) // these errors are always JSON
 	return c.Response().StatusCode()
 }

@@ -18,14 +18,15 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	if err != nil {
 		err = s.fail(c, err)
 	}
-	c.Set(headerRequestID, sc.id)
 	secure(c)
 	s.logRequest(c, sc, err)
 	return nil
 }
 
-// secure sets what every answer has: no browser guesses what it is, or keeps it where others may find it.
+// secure sets what every answer has: the request's id; and no browser guesses what it is, or keeps it where others may
+// find it.
 func secure(c *fiber.Ctx) {
+	c.Set(headerRequestID, RequestID(c))
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	if len(c.Response().Header.Peek(fiber.HeaderCacheControl)) == 0 {
 		c.Set(fiber.HeaderCacheControl, "no-store")

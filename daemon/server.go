@@ -65,7 +65,7 @@ func New(cfg Config, deps Deps) *Server {
 		DisableStartupMessage:        true,
 		StrictRouting:                true,
 		CaseSensitive:                true,
-		ErrorHandler:                 refuseUnread, // the rest ends in observe
+		ErrorHandler:                 s.refuseUnread, // the rest ends in observe
 		BodyLimit:                    int(cfg.MaxBody),
 		StreamRequestBody:            true, // so that the guard runs before a body is read
 		DisablePreParseMultipartForm: true,

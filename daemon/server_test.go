@@ -144,11 +144,12 @@ func (s *server) testRoutes() []daemon.Route {
 		{Method: http.MethodGet, Path: "/socket", Handler: func(c *fiber.Ctx) error {
 			return daemon.UpgradeSocket(c, func(context.Context, *daemon.Socket) {})
 		}},
-		{Method: http.MethodPost, Path: "/fail", Handler: func(c *fiber.Ctx) error {
-			return failures[c.Query("error")]
-		}},
+		{Method: http.MethodPost, Path: "/fail", Handler: fail},
+		{Method: http.MethodPost, Path: "/v1/fail", Handler: fail},
 	}
 }
+
+func fail(c *fiber.Ctx) error { return failures[c.Query("error")] }
 
 var failures = map[string]error{"unknown": errors.New("SECRET /var/run/docker.sock")}
 

@@ -91,7 +91,7 @@ func (s *Socket) run(ctx context.Context, serve func(ctx context.Context, s *Soc
 
 // endCode says why a socket's context has ended.
 func endCode(cause error) (code int, why string) {
-	if status, detail := Refusal(cause); status == http.StatusUnauthorized {
+	if status, _, detail := Refusal(cause); status == http.StatusUnauthorized {
 		return websocket.ClosePolicyViolation, fmt.Sprint(detail)
 	}
 	return websocket.CloseGoingAway, "the daemon is shutting down"

@@ -33,10 +33,11 @@ type ChannelEvent struct {
 
 // ChannelRefusal answers a message that could not be served. Status and detail are those of an HTTP answer.
 type ChannelRefusal struct {
-	Type   string `json:"type"` // refused
-	Ref    string `json:"ref,omitempty"`
-	Status int    `json:"status"`
-	Detail any    `json:"detail"`
+	Type   string       `json:"type"` // refused
+	Ref    string       `json:"ref,omitempty"`
+	Status int          `json:"status"`
+	Code   sandbox.Code `json:"code"`
+	Detail any          `json:"detail"`
 }
 
 var channelTypes = regexp.MustCompile(`^(execute|interrupt|input)$`)
@@ -158,8 +159,8 @@ func (ch *channel) control(kind string, body *daemon.Body) error {
 }
 
 func (ch *channel) refuse(ref string, err error) error {
-	status, detail := daemon.Refusal(err)
-	return ch.socket.Send(ChannelRefusal{Type: "refused", Ref: ref, Status: status, Detail: detail})
+	status, code, detail := daemon.Refusal(err)
+	return ch.socket.Send(ChannelRefusal{Type: "refused", Ref: ref, Status: status, Code: code, Detail: detail})
 }
 
 // input answers the execution that runs.

@@ -22,8 +22,9 @@ type socket struct{ *websocket.Conn }
 // said is a message of the daemon: an event, or a refusal.
 type said struct {
 	rest.ChannelEvent
-	Status int `json:"status"`
-	Detail any `json:"detail"`
+	Status int          `json:"status"`
+	Code   sandbox.Code `json:"code"`
+	Detail any          `json:"detail"`
 }
 
 func (a *api) channel(t *testing.T, session string) *socket {
@@ -193,7 +194,8 @@ func TestChannel_RefusesWhatIsWrong(t *testing.T) {
 		s.send(t, tc.message)
 		m := s.next(t)
 		detail, _ := json.Marshal(m.Detail)
-		if m.Type != "refused" || m.Ref != tc.ref || m.Status != tc.status || !strings.Contains(string(detail), tc.detail) {
+		code := map[int]sandbox.Code{422: "invalid", 409: "conflict"}[tc.status]
+		if m.Type != "refused" || m.Ref != tc.ref || m.Status != tc.status || m.Code != code || !strings.Contains(string(detail), tc.detail) {
 			t.Errorf("%.80s: got %+v, want %d %s", tc.message, m, tc.status, tc.detail)
 		}
 	}

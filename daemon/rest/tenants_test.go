@@ -108,13 +108,13 @@ func TestTenants_OthersAreNotThere(t *testing.T) {
 	for _, tc := range []struct {
 		request, body string
 		status        int
-		want          string
+		want          string // in it
 	}{
-		{"GET /v1/executions/" + id, "", 404, fmt.Sprintf(`{"detail":"no execution \"%s\", or its result is no longer kept"}`, id)},
-		{"GET /v1/executions/" + id + "/events", "", 404, fmt.Sprintf(`{"detail":"no execution \"%s\", or its result is no longer kept"}`, id)},
-		{"GET /v1/sessions/s", "", 404, `{"detail":"no session s"}`},
-		{"POST /v1/sessions/s/interrupt", "", 404, `{"detail":"no session s"}`},
-		{"GET /v1/sessions/s/events", "", 404, `{"detail":"no session s"}`},
+		{"GET /v1/executions/" + id, "", 404, fmt.Sprintf(`"detail":"no execution \"%s\", or its result is no longer kept","code":"not_found"`, id)},
+		{"GET /v1/executions/" + id + "/events", "", 404, fmt.Sprintf(`"detail":"no execution \"%s\", or its result is no longer kept","code":"not_found"`, id)},
+		{"GET /v1/sessions/s", "", 404, `"detail":"no session s","code":"not_found"`},
+		{"POST /v1/sessions/s/interrupt", "", 404, `"detail":"no session s","code":"not_found"`},
+		{"GET /v1/sessions/s/events", "", 404, `"detail":"no session s","code":"not_found"`},
 		{"GET /v1/sessions", "", 200, `{"sessions":[]}`},
 		{"POST /execute", `{"code":"x","session_id":"s","create":false}`, 404, `{"detail":"no session s"}`},
 		{"DELETE /v1/sessions/s", "", 204, ""},
@@ -123,7 +123,7 @@ func TestTenants_OthersAreNotThere(t *testing.T) {
 		{"GET /v1/sessions/s?owner=ann", "", 403, ""},
 		{"POST /reset?owner=ann", `{}`, 403, ""},
 	} {
-		if status, text := a.as(t, "bob", tc.request, tc.body); status != tc.status || tc.want != "" && text != tc.want {
+		if status, text := a.as(t, "bob", tc.request, tc.body); status != tc.status || !strings.Contains(text, tc.want) {
 			t.Errorf("%s %s: got %d %s, want %d %s", tc.request, tc.body, status, text, tc.status, tc.want)
 		}
 	}
