@@ -89,6 +89,7 @@ func (e *Execution) complete(r *Result) {
 func (e *Execution) ended() {
 	e.endMu.Lock()
 	defer e.endMu.Unlock()
+	e.told = true
 	for _, f := range e.onEnd {
 		f()
 	}

@@ -61,6 +61,7 @@ type Execution struct {
 
 	endMu sync.Mutex
 	onEnd []func() // guarded by endMu; called after done
+	told  bool     // guarded by endMu; they were called
 
 	result *Result // immutable once done is closed
 }
@@ -136,11 +137,11 @@ func (e *Execution) Result() *Result {
 	}
 }
 
-// OnEnd calls f once the execution has ended; at once if it has. f must not block.
+// OnEnd calls f once the execution has ended, after those that it was given before; at once if it has. f must not block.
 func (e *Execution) OnEnd(f func()) {
 	e.endMu.Lock()
 	defer e.endMu.Unlock()
-	if e.Result() != nil {
+	if e.told {
 		f()
 		return
 	}
