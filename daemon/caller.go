@@ -95,6 +95,7 @@ func (c *Caller) begin() (leave func(), err error) {
 	if leave == nil {
 		return nil, &Error{
 			Status:     http.StatusTooManyRequests,
+			Code:       codeExecutions,
 			Detail:     fmt.Sprintf("key %s has %d executions under way, which is the most that it may", c.identity.Name, limit),
 			RetryAfter: time.Second,
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gjyotin305/fastpyrepl/daemon"
+	"github.com/gjyotin305/fastpyrepl/daemon/auth"
 	"github.com/gjyotin305/fastpyrepl/daemon/jsonbody"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 	"github.com/go-json-experiment/json"
@@ -56,7 +57,7 @@ func TestErrors_OfTheSandbox(t *testing.T) {
 	}
 	for name, err := range map[string]error{
 		"invalid": coded(sandbox.CodeInvalid, 0), "not_found": coded(sandbox.CodeNotFound, 0), "lost": coded(sandbox.CodeLost, 0), "expired": coded(sandbox.CodeExpired, 0),
-		"busy": coded(sandbox.CodeBusy, 0), "capacity": coded(sandbox.CodeCapacity, 1500*time.Millisecond),
+		"busy": coded(sandbox.CodeBusy, 0), "too_many_sessions": coded(sandbox.CodeSessions, 0), "capacity": coded(sandbox.CodeCapacity, 1500*time.Millisecond),
 		"image": coded(sandbox.CodeImage, 0), "engine": coded(sandbox.CodeEngine, 0), "closed": coded(sandbox.CodeClosed, 0),
 		"unsupported": coded(sandbox.CodeUnsupported, 0), "conflict": coded(sandbox.CodeConflict, 0), "new": coded("new", 0),
 		"own": &daemon.Error{Status: 418, Detail: "the reason"}, "fiber": fiber.NewError(400, "SECRET"),
@@ -75,6 +76,7 @@ func TestErrors_OfTheSandbox(t *testing.T) {
 		{"lost", 410, sandbox.CodeLost, reason, ""},
 		{"expired", 410, sandbox.CodeExpired, reason, ""},
 		{"busy", 429, sandbox.CodeBusy, reason, "1"},
+		{"too_many_sessions", 429, sandbox.CodeSessions, reason, "1"},
 		{"capacity", 503, sandbox.CodeCapacity, reason, "2"},
 		{"image", 503, sandbox.CodeImage, reason, "1"},
 		{"engine", 503, sandbox.CodeEngine, reason, "1"},
@@ -148,6 +150,27 @@ func TestErrors_ProblemsBeforeRouting(t *testing.T) {
 		method, path, _ := strings.Cut(tc.request, " ")
 		if got, _ := s.problem(t, method, path, tc.headers...); got.Status != tc.status || got.Code != tc.code {
 			t.Errorf("%s %v: got %+v, want %d %s", tc.request, tc.headers, got, tc.status, tc.code)
+		}
+	}
+}
+
+func TestErrors_ProblemsOfKeys(t *testing.T) {
+	ann, key := tenant(t, "ann", func(k *auth.Key) { k.Limits = auth.Limits{Rate: 0.001, Burst: 1} })
+	s := serve(t, locked(key))
+	for _, tc := range []struct {
+		path, header string
+		status       int
+		code         sandbox.Code
+	}{
+		{"/v1/fail", "X-Nothing: x", 401, "unauthorized"},
+		{"/v1/nowhere", "Authorization: Bearer " + auth.New(), 401, "unauthorized"},
+		{"/v1/fail?owner=bob", "X-API-Key: " + ann, 403, "forbidden"},
+		{"/v1/nowhere", "X-API-Key: " + ann, 404, "no_route"},
+		{"/v1/nowhere", "X-API-Key: " + ann, 429, "rate_limited"},
+	} {
+		got, header := s.problem(t, "POST", tc.path, tc.header)
+		if got.Status != tc.status || got.Code != tc.code || (header.Get("WWW-Authenticate") == "Bearer") != (tc.status == 401) {
+			t.Errorf("%s: got %+v, %v, want %d %s", tc.path, got, header, tc.status, tc.code)
 		}
 	}
 }

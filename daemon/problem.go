@@ -33,6 +33,13 @@ type Kind struct {
 	Meaning string // a sentence or two
 }
 
+// Codes of errors that have a status in common with others, and are none of package sandbox's.
+const (
+	codeForbidden  sandbox.Code = "forbidden"
+	codeRate       sandbox.Code = "rate_limited"
+	codeExecutions sandbox.Code = "too_many_executions"
+)
+
 // KindsPath is the page that explains every Kind, below an anchor named for its code.
 const KindsPath = "/docs/errors"
 
@@ -49,6 +56,7 @@ var Kinds = []Kind{
 	{"bad_request", http.StatusBadRequest, "Bad request", "The request is not proper HTTP, or its body ended early."},
 	{"unauthorized", http.StatusUnauthorized, "Unauthorized", "No API key was sent, or one that is not known, or was withdrawn."},
 	{"cross_origin", http.StatusForbidden, "Cross-origin request", "The request comes from a web page of another origin."},
+	{codeForbidden, http.StatusForbidden, "Forbidden", "The request names an owner, which only the key of an administrator may."},
 	{"no_route", http.StatusNotFound, "No such route", "There is no such route."},
 	{"method_not_allowed", http.StatusMethodNotAllowed, "Method not allowed", "The route has other methods; the Allow header names them."},
 	{"request_timeout", http.StatusRequestTimeout, "Request timeout", "The request did not arrive in time."},
@@ -73,6 +81,11 @@ var Kinds = []Kind{
 		"The session's time was over; the detail says which. The id can be used again after a reset or a delete, or with create."},
 	{sandbox.CodeBusy, http.StatusTooManyRequests, "Session busy",
 		"Too many executions wait in the session. Come back after Retry-After."},
+	{codeRate, http.StatusTooManyRequests, "Rate limited", "The key has sent too many requests. Come back after Retry-After."},
+	{codeExecutions, http.StatusTooManyRequests, "Too many executions",
+		"The key has as many executions under way as it may. Come back after Retry-After, or when one has ended."},
+	{sandbox.CodeSessions, http.StatusTooManyRequests, "Too many sessions",
+		"The key has as many sessions as it may. Come back after Retry-After, or when one was reset."},
 	{sandbox.CodeUnsupported, http.StatusNotImplemented, "Not supported", "The runtime that sessions run under cannot do this."},
 	{sandbox.CodeCapacity, http.StatusServiceUnavailable, "No capacity", "There is no room for another session. Come back after Retry-After."},
 	{sandbox.CodeImage, http.StatusServiceUnavailable, "Image unavailable", "The image is unknown, or cannot serve."},

@@ -105,7 +105,7 @@ func (c *Caller) actFor(ctx *fiber.Ctx) error {
 	}
 	if !c.everybody {
 		c.audit.Refused(c.who, "owner")
-		return refuse(http.StatusForbidden, "only the key of an administrator may name an owner")
+		return &Error{Status: http.StatusForbidden, Code: codeForbidden, Detail: "only the key of an administrator may name an owner"}
 	}
 	owner := string(args.Peek("owner"))
 	if owner != "" && !sandbox.ValidSessionID(owner) { // "" owns what was begun before there were keys
@@ -139,5 +139,5 @@ func exhausted(q auth.Quota) error {
 	if q.Retry == 0 {
 		return nil
 	}
-	return &Error{Status: http.StatusTooManyRequests, Detail: "too many requests with this key", RetryAfter: q.Retry}
+	return &Error{Status: http.StatusTooManyRequests, Code: codeRate, Detail: "too many requests with this key", RetryAfter: q.Retry}
 }

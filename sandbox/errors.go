@@ -10,17 +10,18 @@ import (
 type Code string
 
 const (
-	CodeInvalid     Code = "invalid"     // the request is wrong; Message says how
-	CodeNotFound    Code = "not_found"   // no such session, or no such execution
-	CodeLost        Code = "lost"        // the session is gone with its variables; Message is the cause
-	CodeExpired     Code = "expired"     // the session's time was over; Message says which
-	CodeBusy        Code = "busy"        // the session's queue is full; RetryAfter says when to come back
-	CodeCapacity    Code = "capacity"    // no room for another session; RetryAfter says when to come back
-	CodeImage       Code = "image"       // the image is unknown or cannot serve
-	CodeUnsupported Code = "unsupported" // the runtime cannot do this
-	CodeEngine      Code = "engine"      // the container engine failed or did not answer in time
-	CodeClosed      Code = "closed"      // the daemon is shutting down
-	CodeConflict    Code = "conflict"    // the id, or the idempotency key, is in use for something else
+	CodeInvalid     Code = "invalid"           // the request is wrong; Message says how
+	CodeNotFound    Code = "not_found"         // no such session, or no such execution
+	CodeLost        Code = "lost"              // the session is gone with its variables; Message is the cause
+	CodeExpired     Code = "expired"           // the session's time was over; Message says which
+	CodeBusy        Code = "busy"              // the session's queue is full; RetryAfter says when to come back
+	CodeSessions    Code = "too_many_sessions" // the owner has as many as it may; RetryAfter says when to come back
+	CodeCapacity    Code = "capacity"          // no room for another session; RetryAfter says when to come back
+	CodeImage       Code = "image"             // the image is unknown or cannot serve
+	CodeUnsupported Code = "unsupported"       // the runtime cannot do this
+	CodeEngine      Code = "engine"            // the container engine failed or did not answer in time
+	CodeClosed      Code = "closed"            // the daemon is shutting down
+	CodeConflict    Code = "conflict"          // the id, or the idempotency key, is in use for something else
 )
 
 // Error is an error whose Message may be shown to a caller. Err, which may name hosts, paths and ids, is for the log.

@@ -29,7 +29,7 @@ func TestManager_MaxSessionsBoundsAnOwner(t *testing.T) {
 			switch {
 			case err == nil:
 				created.Add(1)
-			case errors.As(err, &e) && e.Code == sandbox.CodeBusy && e.RetryAfter > 0 &&
+			case errors.As(err, &e) && e.Code == sandbox.CodeSessions && e.RetryAfter > 0 &&
 				e.Message == "key ann has 3 sessions open, which is the most that it may":
 				refused.Add(1)
 			default:

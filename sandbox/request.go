@@ -54,8 +54,8 @@ type Request struct {
 	// IdempotencyKey makes a repeated request return the execution that the first one began, while that is kept; "" for
 	// none.
 	IdempotencyKey string
-	// MaxSessions is how many sessions the owner may have; where this request would create one more, it is CodeBusy.
-	// 0 is no bound.
+	// MaxSessions is how many sessions the owner may have; where this request would create one more, it is
+	// CodeSessions. 0 is no bound.
 	MaxSessions int
 	// Admit, where it is set, is asked before a new execution begins, and not for one that IdempotencyKey finds; its error
 	// is Execute's. The function it returns is called once, when the execution has ended or did not come about, before

@@ -59,7 +59,7 @@ func (m *Manager) admit(key Key, req Request, cfg Config) error {
 	// Those that are ending count: their containers still use memory.
 	if req.MaxSessions > 0 && m.owned(key.Owner) >= req.MaxSessions {
 		return &Error{
-			Code:       CodeBusy,
+			Code:       CodeSessions,
 			Message:    fmt.Sprintf("key %s has %d sessions open, which is the most that it may", key.Owner, req.MaxSessions),
 			RetryAfter: time.Second,
 		}

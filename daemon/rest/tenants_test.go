@@ -227,7 +227,7 @@ func TestTenants_ExecutionsAtOnce(t *testing.T) {
 	}
 	channel := a.channelOf(t, "ann", "t")
 	channel.send(t, `{"type":"execute","ref":"c","code":"x"}`)
-	if m := channel.next(t); m.Type != "refused" || m.Status != 429 || m.Ref != "c" {
+	if m := channel.next(t); m.Type != "refused" || m.Status != 429 || m.Code != "too_many_executions" || m.Ref != "c" {
 		t.Errorf("over a channel: %+v", m)
 	}
 	a.run(t, "bob", `{"code":"x","session_id":"s"}`)
@@ -270,6 +270,10 @@ func TestTenants_SessionsAtOnce(t *testing.T) {
 	if want := `{"detail":"key ann has 2 sessions open, which is the most that it may"}`; status != 429 || text != want {
 		t.Errorf("got %d %s, want 429 %s", status, text, want)
 	}
+	status, text = a.as(t, "ann", "POST /v1/sessions", `{}`)
+	if want := `"detail":"key ann has 2 sessions open, which is the most that it may","code":"too_many_sessions"`; status != 429 || !strings.Contains(text, want) {
+		t.Errorf("got %d %s, want 429 %s", status, text, want)
+	}
 	for range 3 { // others' do not count
 		a.run(t, "bob", `{"code":"x"}`)
 	}
@@ -288,10 +292,10 @@ func TestTenants_MessagesOfAChannelCountForTheRate(t *testing.T) {
 		case "done":
 			ended[m.Ref] = string(m.Outcome)
 		case "refused":
-			ended[m.Ref] = fmt.Sprint(m.Status, " ", m.Detail)
+			ended[m.Ref] = fmt.Sprint(m.Status, " ", m.Code, " ", m.Detail)
 		}
 	}
-	if ended["1"] != "ok" || ended["2"] != "ok" || ended["3"] != "429 too many requests with this key" {
+	if ended["1"] != "ok" || ended["2"] != "ok" || ended["3"] != "429 rate_limited too many requests with this key" {
 		t.Errorf("got %v", ended)
 	}
 	if status, _ := a.as(t, "ann", "GET /v1/sessions/s", ""); status != 429 {
