@@ -28,12 +28,22 @@ type Config struct {
 	Execution   ExecutionConfig
 }
 
-// Ceilings are the most that a session may ask for. One below Config.Limits means that.
+// Ceilings are the most that a session may ask for. As Config.MaxLimits, one below Config.Limits means that.
 type Ceilings struct {
 	Memory  int64   // bytes
 	CPUs    float64 // cores
 	Pids    int64   // processes and threads
 	WorkDir int64   // bytes of the working directory
+}
+
+// Ceilings are those in force.
+func (c Config) Ceilings() Ceilings {
+	return Ceilings{
+		Memory:  max(c.MaxLimits.Memory, c.Limits.Memory),
+		CPUs:    max(c.MaxLimits.CPUs, c.Limits.CPUs),
+		Pids:    max(c.MaxLimits.Pids, c.Limits.Pids),
+		WorkDir: max(c.MaxLimits.WorkDir, c.Limits.WorkDir),
+	}
 }
 
 // ExecutionConfig bounds one execution.

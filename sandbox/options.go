@@ -23,17 +23,17 @@ type SessionOptions struct {
 
 // limits are those of a session with these options. What is above a ceiling is CodeInvalid.
 func (o SessionOptions) limits(cfg Config) (Limits, error) {
-	l := cfg.Limits
-	if err := ask(&l.Memory, o.Memory, max(cfg.MaxLimits.Memory, l.Memory), "memory", "bytes"); err != nil {
+	l, most := cfg.Limits, cfg.Ceilings()
+	if err := ask(&l.Memory, o.Memory, most.Memory, "memory", "bytes"); err != nil {
 		return l, err
 	}
-	if err := ask(&l.CPUs, o.CPUs, max(cfg.MaxLimits.CPUs, l.CPUs), "cpus", "cores"); err != nil {
+	if err := ask(&l.CPUs, o.CPUs, most.CPUs, "cpus", "cores"); err != nil {
 		return l, err
 	}
-	if err := ask(&l.Pids, o.Pids, max(cfg.MaxLimits.Pids, l.Pids), "pids", "processes"); err != nil {
+	if err := ask(&l.Pids, o.Pids, most.Pids, "pids", "processes"); err != nil {
 		return l, err
 	}
-	if err := ask(&l.WorkDir, o.WorkDir, max(cfg.MaxLimits.WorkDir, l.WorkDir), "disk", "bytes"); err != nil {
+	if err := ask(&l.WorkDir, o.WorkDir, most.WorkDir, "disk", "bytes"); err != nil {
 		return l, err
 	}
 	// Files live in memory: with more, a full disk would be an OOM kill instead of an error.

@@ -134,6 +134,7 @@ func auditConfig(c *configs.Config) audit.Config {
 }
 
 func restLimits(c *configs.Config) rest.Limits {
+	sessions := sandboxConfig(c)
 	return rest.Limits{
 		MaxCode:    int64(c.Execution.MaxCode),
 		MaxContext: int64(c.Execution.MaxContext),
@@ -142,6 +143,10 @@ func restLimits(c *configs.Config) rest.Limits {
 		MaxStderr:  int64(c.Execution.MaxStderr),
 		MaxDisplay: int64(c.Execution.MaxDisplay),
 		MaxLocals:  int64(c.Execution.MaxLocals),
+
+		Session:    sessions.Ceilings(),
+		MaxTTL:     sessions.MaxTTL,
+		MaxIdleTTL: sessions.MaxIdleTTL,
 	}
 }
 

@@ -31,6 +31,9 @@ type Limits struct {
 	MaxTimeout time.Duration
 
 	MaxStdout, MaxStderr, MaxDisplay, MaxLocals int64 // bytes
+
+	Session            sandbox.Ceilings
+	MaxTTL, MaxIdleTTL time.Duration // of a session; 0 is for ever
 }
 
 // Handler serves the routes. It is safe for concurrent use.

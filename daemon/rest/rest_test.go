@@ -46,6 +46,7 @@ func start(t testing.TB, play func(*sandboxtest.Call)) *api {
 	a.manager = sandbox.NewManager(a.runtime, nil, cfg, log)
 	a.handler = rest.New(a.manager, rest.Limits{
 		MaxCode: cfg.Execution.MaxCode, MaxContext: cfg.Execution.MaxContext, MaxTimeout: cfg.Execution.MaxTimeout,
+		Session: cfg.Ceilings(), MaxTTL: cfg.MaxTTL, MaxIdleTTL: cfg.MaxIdleTTL,
 	})
 	a.server = daemon.New(daemon.Config{
 		MaxBody: 500 << 20, MaxInflightBody: 1 << 30, MaxHeader: 8 << 10, MaxJSONDepth: 64, MaxJSONKeys: 10_000,

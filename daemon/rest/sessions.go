@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"math"
 	"regexp"
 	"time"
 
@@ -136,7 +135,7 @@ func (h *Handler) createSession(c *fiber.Ctx) error {
 	return daemon.WriteJSON(c, newSessionResponse(info))
 }
 
-// sessionRequest decodes a SessionRequest. What the configuration allows, the Manager knows.
+// sessionRequest decodes a SessionRequest. What goes together, and which images and variables there may be, others know.
 func (h *Handler) sessionRequest(body *daemon.Body) (string, sandbox.Request, error) {
 	var (
 		id      string
@@ -148,14 +147,14 @@ func (h *Handler) sessionRequest(body *daemon.Body) (string, sandbox.Request, er
 	err := body.Decode([]jsonbody.Field{
 		{Name: "session_id", Value: jsonbody.Nullable(jsonbody.Matching(&id, sessionID, maxSessionID))},
 		{Name: "image", Value: jsonbody.Nullable(jsonbody.Matching(&o.Image, imageName, maxSessionID))},
-		{Name: "memory", Value: jsonbody.Nullable(jsonbody.Whole(&o.Memory, math.MaxInt64))},
-		{Name: "cpus", Value: jsonbody.Nullable(jsonbody.Positive(&o.CPUs, math.MaxInt32))},
-		{Name: "pids", Value: jsonbody.Nullable(jsonbody.Whole(&o.Pids, math.MaxInt32))},
-		{Name: "disk", Value: jsonbody.Nullable(jsonbody.Whole(&o.WorkDir, math.MaxInt64))},
+		{Name: "memory", Value: jsonbody.Nullable(jsonbody.Whole(&o.Memory, l.Session.Memory))},
+		{Name: "cpus", Value: jsonbody.Nullable(jsonbody.Positive(&o.CPUs, l.Session.CPUs))},
+		{Name: "pids", Value: jsonbody.Nullable(jsonbody.Whole(&o.Pids, l.Session.Pids))},
+		{Name: "disk", Value: jsonbody.Nullable(jsonbody.Whole(&o.WorkDir, l.Session.WorkDir))},
 		{Name: "env", Value: jsonbody.Nullable(jsonbody.StringMap(&o.Env, maxEnv))},
 		{Name: "timeout", Value: jsonbody.Nullable(jsonbody.Positive(&timeout, l.MaxTimeout.Seconds()))},
-		{Name: "ttl", Value: jsonbody.Nullable(lifetime(&o.TTL))},
-		{Name: "idle_ttl", Value: jsonbody.Nullable(lifetime(&o.IdleTTL))},
+		{Name: "ttl", Value: jsonbody.Nullable(lifetime(&o.TTL, l.MaxTTL))},
+		{Name: "idle_ttl", Value: jsonbody.Nullable(lifetime(&o.IdleTTL, l.MaxIdleTTL))},
 		{Name: "setup_code", Value: jsonbody.Nullable(jsonbody.String(&req.SetupCode, l.MaxCode))},
 	})
 	o.Timeout = seconds(timeout)
@@ -164,14 +163,18 @@ func (h *Handler) sessionRequest(body *daemon.Body) (string, sandbox.Request, er
 
 var imageName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 
-// maxLifetime is the longest that anybody may ask for, in seconds.
+// maxLifetime is the longest that anybody may ask for where the configuration has no ceiling, in seconds.
 const maxLifetime = 365 * 24 * 3600
 
-// lifetime decodes seconds, of which 0 means for ever.
-func lifetime(dst **time.Duration) jsonbody.Decoder {
+// lifetime decodes seconds up to most. Where that is 0 there is no ceiling, and 0 means for ever.
+func lifetime(dst **time.Duration, most time.Duration) jsonbody.Decoder {
 	return func(raw jsontext.Value) []jsonbody.Error {
 		var n float64
-		wrong := jsonbody.Between(&n, 0, maxLifetime)(raw)
+		decode := jsonbody.Between(&n, 0, maxLifetime)
+		if most > 0 {
+			decode = jsonbody.Positive(&n, most.Seconds())
+		}
+		wrong := decode(raw)
 		d := seconds(n)
 		*dst = &d
 		return wrong
@@ -247,9 +250,10 @@ func (h *Handler) patchSession(c *fiber.Ctx) error {
 	}
 	defer body.Close()
 	var ttl, idle *time.Duration
+	l := h.limits.Load()
 	err = body.Decode([]jsonbody.Field{
-		{Name: "ttl", Value: jsonbody.Nullable(lifetime(&ttl))},
-		{Name: "idle_ttl", Value: jsonbody.Nullable(lifetime(&idle))},
+		{Name: "ttl", Value: jsonbody.Nullable(lifetime(&ttl, l.MaxTTL))},
+		{Name: "idle_ttl", Value: jsonbody.Nullable(lifetime(&idle, l.MaxIdleTTL))},
 	})
 	if err != nil {
 		return err

@@ -66,6 +66,7 @@ func serveOn(t *testing.T, rt sandbox.Runtime, change func(*settings)) *api {
 	a.handler = rest.New(a.manager, rest.Limits{
 		MaxCode: x.MaxCode, MaxContext: x.MaxContext, MaxTimeout: x.MaxTimeout,
 		MaxStdout: x.MaxStdout, MaxStderr: x.MaxStderr, MaxDisplay: x.MaxDisplay, MaxLocals: x.MaxLocals,
+		Session: set.sandbox.Ceilings(), MaxTTL: set.sandbox.MaxTTL, MaxIdleTTL: set.sandbox.MaxIdleTTL,
 	})
 	set.deps.Log, set.deps.Routes = log, a.handler.Routes()
 	a.server = daemon.New(set.server, set.deps)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gjyotin305/fastpyrepl/daemon/rest"
+	"github.com/gjyotin305/fastpyrepl/sandbox"
 )
 
 func TestValidation(t *testing.T) {
@@ -46,6 +47,46 @@ func TestValidation(t *testing.T) {
 		status, got, _ := a.post(t, tc.path, tc.body)
 		if status != 422 || got != tc.want {
 			t.Errorf("%s %.100s: %d\n got %s\nwant %s", tc.path, tc.body, status, got, tc.want)
+		}
+	}
+	if n := a.runtime.Started(); n != 0 {
+		t.Errorf("refused requests started %d containers", n)
+	}
+}
+
+func TestValidation_OfSessions(t *testing.T) {
+	a := start(t, nil)
+	a.handler.SetLimits(rest.Limits{
+		MaxCode: 3, MaxTimeout: time.Second, MaxTTL: time.Hour,
+		Session: sandbox.Ceilings{Memory: 1 << 20, CPUs: 1.5, Pids: 7, WorkDir: 1 << 10},
+	})
+	above := func(field, limit string) string {
+		return `{"type":"less_than_equal","loc":["body","` + field + `"],"msg":"Input should be less than or equal to ` + limit + `","ctx":{"le":` + limit + `}}`
+	}
+	zero := func(field string) string {
+		return `{"type":"greater_than","loc":["body","` + field + `"],"msg":"Input should be greater than 0","ctx":{"gt":0}}`
+	}
+	for body, want := range map[string]string{
+		`{"memory":1048577}`:                 above("memory", "1048576"),
+		`{"memory":99999999999999999999999}`: above("memory", "1048576"),
+		`{"memory":0}`:                       zero("memory"),
+		`{"memory":1.5}`:                     `{"type":"int_type","loc":["body","memory"],"msg":"Input should be a valid integer"}`,
+		`{"cpus":1.6}`:                       above("cpus", "1.5"),
+		`{"pids":8}`:                         above("pids", "7"),
+		`{"disk":1025}`:                      above("disk", "1024"),
+		`{"timeout":1.1}`:                    above("timeout", "1"),
+		`{"ttl":3600.1}`:                     above("ttl", "3600"),
+		`{"ttl":0}`:                          zero("ttl"), // for ever
+		`{"idle_ttl":31536000.1}`:            above("idle_ttl", "31536000"),
+		`{"idle_ttl":-1}`:                    `{"type":"greater_than_equal","loc":["body","idle_ttl"],"msg":"Input should be greater than or equal to 0","ctx":{"ge":0}}`,
+		`{"image":"A"}`:                      `{"type":"string_pattern_mismatch","loc":["body","image"],"msg":"String should match pattern '^[a-z0-9][a-z0-9._-]{0,62}$'","ctx":{"pattern":"^[a-z0-9][a-z0-9._-]{0,62}$"}}`,
+		`{"env":{"A":7}}`:                    `{"type":"string_type","loc":["body","env","A"],"msg":"Input should be a valid string"}`,
+		`{"setup_code":"four"}`:              `{"type":"string_too_long","loc":["body","setup_code"],"msg":"String should have at most 3 bytes of UTF-8","ctx":{"max_length":3}}`,
+		`{"SESSION_ID":"a"}`:                 `{"type":"extra_forbidden","loc":["body","SESSION_ID"],"msg":"Names are case-sensitive: use session_id"}`,
+	} {
+		status, got, _ := a.post(t, "/v1/sessions", body)
+		if !strings.HasSuffix(got, `"errors":[`+want+`]}`) || status != 422 {
+			t.Errorf("%s: %d\n got %s\nwant %s", body, status, got, want)
 		}
 	}
 	if n := a.runtime.Started(); n != 0 {
