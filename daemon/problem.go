@@ -65,7 +65,7 @@ var Kinds = []Kind{
 		"A body is application/json in UTF-8, without a Content-Encoding."},
 	{"host_not_served", http.StatusMisdirectedRequest, "Host not served",
 		"The Host header names a host that is not served; server.allowed_hosts adds names."},
-	{sandbox.CodeInvalid, http.StatusUnprocessableEntity, "Invalid request", "The request is wrong. What and where is said of each error."},
+	{sandbox.CodeInvalid, http.StatusUnprocessableEntity, "Invalid request", "The request is wrong. The errors say what, and where."},
 	{"upgrade_required", http.StatusUpgradeRequired, "Upgrade required", "The route is a WebSocket."},
 	{"headers_too_large", http.StatusRequestHeaderFieldsTooLarge, "Headers too large",
 		"The request's line and headers are larger than server.max_header."},

@@ -1,16 +1,96 @@
 package daemon
 
-import "github.com/gofiber/fiber/v2"
+import (
+	"net/http"
+	"reflect"
+	"regexp"
+	"slices"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/jsonschema-go/jsonschema"
+)
 
 // Route is one operation. The tables of routes are all there is: nothing else answers, and what documents them is
-// generated from them.
+// generated from them (daemon/openapi). All but Method, Path, Open and Handler is for the document.
 type Route struct {
-	Method  string
-	Path    string // as Fiber takes it
-	Summary string // one line
-	In      any    // zero value of the body's type; nil when there is none
-	Out     any    // zero value of the type of a 200's body
-	Errors  []int  // statuses other than those that the server gives on every route
-	Open    bool   // asks for no API key
-	Handler fiber.Handler
+	Method   string
+	Path     string // as Fiber takes it
+	Summary  string // one line
+	Details  string // what more there is to say, in Markdown
+	Params   []Param
+	In       any       // zero value of the body's type; nil when there is none
+	Out      any       // zero value of the type of a 200's JSON
+	Events   any       // zero value of the type of an event, where a 200 is a stream of them, or can be asked to be one
+	Socket   *Messages // of a WebSocket
+	Answers  []Answer  // others when all goes well
+	Errors   []int     // statuses other than those that the server gives on every route
+	Open     bool      // asks for no API key
+	Examples []Example
+	Handler  fiber.Handler
+}
+
+// Param is a part of the request beside the body. What Fiber's path names is required.
+type Param struct {
+	In, Name string // path, query or header
+	Meaning  string
+	Schema   *jsonschema.Schema
+}
+
+// Answer is one that is neither Out, Events nor an error.
+type Answer struct {
+	Status    int
+	Meaning   string
+	Body      any               // zero value of the JSON's type; nil for none
+	MediaType string            // of a body that is no JSON
+	Headers   map[string]string // meaning, by name
+}
+
+// Messages are the JSON objects that a WebSocket carries.
+type Messages struct {
+	Client []any // zero values of the types of what the client sends
+	Server []any // and of what it receives
+}
+
+// Example is a request that works as it stands, in a daemon without sessions, and what it is answered with. test/contract
+// sends it, and compares.
+type Example struct {
+	Name    string // one word; no other example has it
+	Summary string
+	After   []string          // what happens before: names of examples, or of what test/contract can bring about
+	Params  map[string]string // by name
+	Accept  string            // the header
+	Body    string            // JSON
+	Status  int
+	// Answer is the body; of a WebSocket, what is said, where a line begins with "> " or "< ". UUIDs, times and measures
+	// stand for others; the same UUID is the same one.
+	Answer string
+}
+
+// Schemas add to the schemas of types what reflection cannot see: bounds, choices, what raw JSON holds. That of an
+// embedded type is applied to what embeds it. A title that one sets names the type in the document.
+type Schemas map[reflect.Type]func(*jsonschema.Schema)
+
+// Template is the path with its parameters in braces, as OpenAPI and people write it. What a wildcard stands for is {path}.
+func (r *Route) Template() string {
+	return params.ReplaceAllStringFunc(r.Path, func(p string) string {
+		if p[0] == ':' {
+			return "{" + p[1:] + "}"
+		}
+		return "{path}"
+	})
+}
+
+var params = regexp.MustCompile(`:\w+|[*+]$`)
+
+// Statuses are those of all errors that a client may meet on the route, in order.
+func (r *Route) Statuses() []int {
+	all := slices.Concat(r.Errors, []int{
+		http.StatusBadRequest, http.StatusForbidden, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+		http.StatusMisdirectedRequest, http.StatusInternalServerError,
+	})
+	if r.In != nil {
+		all = append(all, http.StatusRequestTimeout, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }

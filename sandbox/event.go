@@ -47,13 +47,13 @@ type Display struct {
 type Exception struct {
 	Type      string         `json:"type"`
 	Message   string         `json:"message"`
-	Traceback jsontext.Value `json:"traceback"` // an array of lines as CPython prints them, without line ends
+	Traceback jsontext.Value `json:"traceback" jsonschema:"lines as CPython prints them, without line ends"` // an array
 }
 
 // Prompt is a program waiting in input().
 type Prompt struct {
 	Prompt   string `json:"prompt"`
-	Password bool   `json:"password"`
+	Password bool   `json:"password" jsonschema:"whether the answer should not be shown"`
 }
 
 // size is about what the values of an event take, in bytes. The text of an execution is its log's.

@@ -36,6 +36,9 @@ const (
 	StateBusy     State = "busy"
 )
 
+// States are all of them.
+var States = []State{StateStarting, StateIdle, StateBusy}
+
 func (s *Session) info() Info {
 	info := Info{Key: s.key, State: StateStarting, Timeout: s.options.Timeout, Created: s.created}
 	select {

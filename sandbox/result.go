@@ -19,6 +19,11 @@ const (
 	OutcomeCancelled   Outcome = "cancelled"   // its session was reset or lost, or the daemon stopped
 )
 
+// Outcomes are all of them.
+var Outcomes = []Outcome{
+	OutcomeOK, OutcomeError, OutcomeTimeout, OutcomeInterrupted, OutcomeOOM, OutcomeCrashed, OutcomeCancelled,
+}
+
 // Result is the truth about an execution that ended.
 type Result struct {
 	ExecutionID    string  `json:"execution_id"`
@@ -55,7 +60,7 @@ type Locals struct {
 
 // ExecutionUsage is what one execution used, as the driver saw it.
 type ExecutionUsage struct {
-	CPUTime    float64 `json:"cpu_time"`    // seconds
-	WallTime   float64 `json:"wall_time"`   // seconds
-	MemoryPeak int64   `json:"memory_peak"` // bytes, of the worker
+	CPUTime    float64 `json:"cpu_time" jsonschema:"seconds"`
+	WallTime   float64 `json:"wall_time" jsonschema:"seconds"`
+	MemoryPeak int64   `json:"memory_peak" jsonschema:"bytes, of the process that ran the code"`
 }

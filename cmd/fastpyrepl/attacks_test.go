@@ -159,7 +159,7 @@ func TestWalk_OthersAreNotThere(t *testing.T) {
 					if got.status >= 500 && got.status != http.StatusServiceUnavailable || strings.Contains(got.body, walkSecret) {
 						t.Errorf("got %d %s", got.status, got.body)
 					}
-					if named := strings.Contains(r.Path, ":"); named && r.Method == http.MethodGet && name != "upgraded" &&
+					if named := strings.Contains(r.Path, ":"); named && !r.Open && r.Method == http.MethodGet && name != "upgraded" &&
 						got.status != 404 && got.status != 426 {
 						t.Errorf("got %d %s, want 404", got.status, got.body)
 					}
@@ -239,7 +239,7 @@ func TestWalk_WhatIsRightIsServed(t *testing.T) {
 			q = to(r, "another", "") // comes after it in the table
 		}
 		got := w.send(t, q.add("X-API-Key: "+w.ann, "Origin: "+walkOrigin))
-		if got.status < 200 || got.status > 299 || got.header.Get("Access-Control-Allow-Origin") != walkOrigin || got.header.Get("Cache-Control") != "no-store" {
+		if got.status < 200 || got.status > 299 || got.header.Get("Access-Control-Allow-Origin") != walkOrigin || got.header.Get("Cache-Control") != "no-store" && !r.Open {
 			t.Errorf("%s %s: %d %s %v", r.Method, r.Path, got.status, got.body, got.header)
 		}
 	}

@@ -138,6 +138,7 @@ func restLimits(c *configs.Config) rest.Limits {
 	return rest.Limits{
 		MaxCode:    int64(c.Execution.MaxCode),
 		MaxContext: int64(c.Execution.MaxContext),
+		Timeout:    c.Execution.Timeout,
 		MaxTimeout: c.Execution.MaxTimeout,
 		MaxStdout:  int64(c.Execution.MaxStdout),
 		MaxStderr:  int64(c.Execution.MaxStderr),

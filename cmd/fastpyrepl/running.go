@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,6 +15,7 @@ import (
 	"github.com/gjyotin305/fastpyrepl/daemon"
 	"github.com/gjyotin305/fastpyrepl/daemon/audit"
 	"github.com/gjyotin305/fastpyrepl/daemon/auth"
+	"github.com/gjyotin305/fastpyrepl/daemon/openapi"
 	"github.com/gjyotin305/fastpyrepl/daemon/rest"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 )
@@ -36,19 +38,31 @@ type running struct {
 }
 
 // assemble makes what serves, over a runtime and what a daemon before this one left.
-func (d *running) assemble(rt sandbox.Runtime, store sandbox.Store, keys auth.Config) {
+func (d *running) assemble(rt sandbox.Runtime, store sandbox.Store, keys auth.Config) error {
 	d.manager = sandbox.NewManager(rt, store, sandboxConfig(d.cfg), d.log)
 	handler := rest.New(d.manager, restLimits(d.cfg))
+	api, err := openapi.New(daemonVersion())
+	if err != nil {
+		return err
+	}
+	routes := slices.Concat(handler.Routes(), api.Routes())
+	if err := api.Describe(routes, handler.Schemas()); err != nil {
+		return err
+	}
 	config := serverConfig(d.cfg)
 	config.Auth = keys
-	d.server = daemon.New(config, daemon.Deps{Log: d.log, Routes: handler.Routes(), Audit: d.audit})
+	d.server = daemon.New(config, daemon.Deps{Log: d.log, Routes: routes, Audit: d.audit})
 	d.reloader = &reloader{source: d.source, current: d.cfg, log: d.log, applyAuth: d.server.SetAuth, apply: func(c *configs.Config) {
 		d.level.Set(logLevel(c.Log))
 		d.manager.SetConfig(sandboxConfig(c))
 		handler.SetLimits(restLimits(c))
+		if err := api.Describe(routes, handler.Schemas()); err != nil {
+			d.log.Error("describe the API", "err", err)
+		}
 		d.server.SetAllowedHosts(c.Server.AllowedHosts)
 		d.server.SetCORSOrigins(c.Server.CORSOrigins)
 	}}
+	return nil
 }
 
 // run serves until ctx ends, and then ends every session, or leaves them to the next daemon. It returns nil when nothing of

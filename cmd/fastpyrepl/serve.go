@@ -107,7 +107,9 @@ func (p *process) serve(ctx context.Context, src configs.Source, watch bool) err
 	}
 	defer store.Close()
 	d.byHand = func() bool { return errors.Is(context.Cause(ctx), signalled{syscall.SIGINT}) }
-	d.assemble(rt, store, keys)
+	if err := d.assemble(rt, store, keys); err != nil {
+		return err
+	}
 	return d.run(ctx)
 }
 

@@ -163,12 +163,25 @@ func TestServe_ReloadsOnHangup(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f.yaml")
 	writeFile(t, path, "")
 	s := serve(t, "--config", path)
-	s.ready()
-	writeFile(t, path, "execution: {timeout: 5s}")
+	url := s.ready()
+	writeFile(t, path, "execution: {timeout: 5s, max_timeout: 7s}")
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	s.await("what was applied", func(e entry) bool { return e.Keys == "execution.timeout" })
+	s.await("what was applied", func(e entry) bool { return strings.Contains(e.Keys, "execution.max_timeout") })
+	resp, err := http.Get(url + "/openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), `"default":5,"maximum":7`) {
+		t.Error("the document has the bounds of before")
+	}
+	http.DefaultClient.CloseIdleConnections()
 }
 
 // Keys come from a file that is read again when it changes, without --reload; the audit log names them.

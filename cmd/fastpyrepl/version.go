@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -11,15 +12,16 @@ import (
 // version is set by the linker for a release; else it is what the Go command recorded.
 var version string
 
-func versionText() string {
+func daemonVersion() string {
 	v := version
 	if info, ok := debug.ReadBuildInfo(); v == "" && ok {
 		v = info.Main.Version
 	}
-	if v == "" {
-		v = "(devel)"
-	}
-	return fmt.Sprintf("fastpyrepl %s %s %s/%s", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return cmp.Or(v, "(devel)")
+}
+
+func versionText() string {
+	return fmt.Sprintf("fastpyrepl %s %s %s/%s", daemonVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func (p *process) versionCommand() *cobra.Command {

@@ -59,7 +59,7 @@ func newWalk(t *testing.T) *walk {
 		keys.Keys = append(keys.Keys, auth.Key{Name: name, Hashes: []auth.Hash{hash}, Role: auth.User})
 	}
 	begun := make(chan struct{})
-	w.assemble(&sandboxtest.Runtime{Play: sandboxtest.Script(map[string]func(*sandboxtest.Call){
+	err := w.assemble(&sandboxtest.Runtime{Play: sandboxtest.Script(map[string]func(*sandboxtest.Call){
 		"work": func(c *sandboxtest.Call) {
 			c.Send(wire.Stdout, []byte(walkSecret))
 			close(begun)
@@ -70,6 +70,9 @@ func newWalk(t *testing.T) *walk {
 			}
 		},
 	})}, nil, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -121,6 +124,7 @@ var parameter = regexp.MustCompile(`:[a-z_]+`)
 // to is a request for a route, about a session and an execution, that has all it needs but a key.
 func to(r daemon.Route, session, execution string) request {
 	path := strings.ReplaceAll(r.Path, "/executions/:id", "/executions/"+execution)
+	path = strings.ReplaceAll(path, ":file", "swagger-ui.css")
 	path = strings.ReplaceAll(parameter.ReplaceAllString(path, session), "*", "x")
 	q := request{method: r.Method, path: path, headers: []string{"Host: localhost"}}
 	if r.In != nil && r.Method != http.MethodGet {

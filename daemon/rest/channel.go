@@ -16,13 +16,13 @@ import (
 
 // ChannelRequest is a message of a channel's client.
 type ChannelRequest struct {
-	Type string  `json:"type"` // execute, interrupt or input
-	Ref  *string `json:"ref"`  // comes back with every event of an execution, and with a refusal
+	Type string  `json:"type"`
+	Ref  *string `json:"ref,omitzero" jsonschema:"comes back with every event of the execution, and with a refusal"`
 
-	// ExecuteRequest's fields but session_id go with execute.
+	// ExecuteRequest's fields but session_id and detach go with execute.
 	ExecuteRequest
 
-	Text *string `json:"text"` // input: the answer, null for the end of file
+	Text *string `json:"text,omitzero" jsonschema:"the answer to input(), null for the end of file"`
 }
 
 // ChannelEvent is an EventMessage with the ref of the request that it answers.
@@ -31,13 +31,13 @@ type ChannelEvent struct {
 	Ref string `json:"ref,omitempty"`
 }
 
-// ChannelRefusal answers a message that could not be served. Status and detail are those of an HTTP answer.
+// ChannelRefusal answers a message that could not be served. Status, code and detail are those of an HTTP answer.
 type ChannelRefusal struct {
-	Type   string       `json:"type"` // refused
+	Type   string       `json:"type"`
 	Ref    string       `json:"ref,omitempty"`
 	Status int          `json:"status"`
 	Code   sandbox.Code `json:"code"`
-	Detail any          `json:"detail"`
+	Detail any          `json:"detail" jsonschema:"a sentence, or with 422 all that is wrong"`
 }
 
 var channelTypes = regexp.MustCompile(`^(execute|interrupt|input)$`)

@@ -13,7 +13,7 @@ import (
 type PendingResponse struct {
 	ExecutionID    string `json:"execution_id"`
 	SessionID      string `json:"session_id"`
-	SessionCreated bool   `json:"session_created"`
+	SessionCreated bool   `json:"session_created" jsonschema:"whether the request created the session"`
 }
 
 func pending(c *fiber.Ctx, x *sandbox.Execution) error {

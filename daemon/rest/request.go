@@ -11,25 +11,26 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ExecuteRequest is the body of POST /execute. A pointer may be null or left out.
+// ExecuteRequest is the body of POST /execute. A pointer may be null or left out; what is not one may be left out alone.
+// Its bounds are in Handler.Schemas.
 type ExecuteRequest struct {
-	Code         string    `json:"code"`
-	Context      *string   `json:"context"`       // the variable context, set before the code runs
-	SetupCode    *string   `json:"setup_code"`    // runs once, when the session is created
-	SessionID    *string   `json:"session_id"`    // none, or "", for a new one
-	ReturnLocals bool      `json:"return_locals"` // whether to answer with variables
-	LocalsKeys   *[]string `json:"locals_keys"`   // which; none, or none in it, for all
-	Create       bool      `json:"create"`        // whether an unknown session is created; true if left out
-	Timeout      *float64  `json:"timeout"`       // seconds
+	Code         string    `json:"code" jsonschema:"Python. What it prints, raises and evaluates to is the answer"`
+	Context      *string   `json:"context,omitzero" jsonschema:"the variable context, set before the code runs"`
+	SetupCode    *string   `json:"setup_code,omitzero" jsonschema:"runs once, before the code, when this request creates the session"`
+	SessionID    *string   `json:"session_id,omitzero" jsonschema:"none, or the empty string: a new session with a UUID"`
+	ReturnLocals bool      `json:"return_locals,omitzero" jsonschema:"whether to answer with variables"`
+	LocalsKeys   *[]string `json:"locals_keys,omitzero" jsonschema:"which variables; none, or none in it: all. At most 1 MiB of names"`
+	Create       *bool     `json:"create,omitempty" jsonschema:"whether an unknown session is created. true said in so many words makes the id of a lost session usable again"`
+	Timeout      *float64  `json:"timeout,omitzero" jsonschema:"seconds that the code may run; then an interrupt, a grace time and a kill"`
 
-	Stdin        *string   `json:"stdin"`         // what input() and sys.stdin read
-	Detach       bool      `json:"detach"`        // whether to answer at once, with the id of the execution
-	OnDisconnect *string   `json:"on_disconnect"` // interrupt or continue, when the client of a stream leaves
-	Figures      *[]string `json:"figures"`       // png, svg: the forms that matplotlib figures are shown in
-	MaxStdout    *float64  `json:"max_stdout"`    // bytes kept; each lowers what the configuration allows
-	MaxStderr    *float64  `json:"max_stderr"`
-	MaxDisplay   *float64  `json:"max_display"`
-	MaxLocals    *float64  `json:"max_locals"`
+	Stdin        *string   `json:"stdin,omitzero" jsonschema:"what input() and sys.stdin read before the end of file"`
+	Detach       bool      `json:"detach,omitzero" jsonschema:"whether to answer 202 with the execution's id when it is queued"`
+	OnDisconnect *string   `json:"on_disconnect,omitzero" jsonschema:"what becomes of the execution when the client of its stream leaves"`
+	Figures      *[]string `json:"figures,omitzero" jsonschema:"the forms that open matplotlib figures are shown in"`
+	MaxStdout    *float64  `json:"max_stdout,omitzero" jsonschema:"bytes kept of stdout, if fewer than usual"`
+	MaxStderr    *float64  `json:"max_stderr,omitzero" jsonschema:"bytes kept of stderr, if fewer than usual"`
+	MaxDisplay   *float64  `json:"max_display,omitzero" jsonschema:"bytes kept of result and displays together, if fewer than usual"`
+	MaxLocals    *float64  `json:"max_locals,omitzero" jsonschema:"bytes of variables answered, if fewer than usual"`
 }
 
 var onDisconnect = regexp.MustCompile(`^(interrupt|continue)$`)

@@ -8,7 +8,7 @@ import (
 
 // ResetRequest is the body of POST /reset.
 type ResetRequest struct {
-	SessionID *string `json:"session_id"` // none, or "", for all
+	SessionID *string `json:"session_id,omitzero" jsonschema:"none, or the empty string: all sessions"`
 }
 
 // ResetResponse is the answer of POST /reset.

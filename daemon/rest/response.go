@@ -8,26 +8,26 @@ import (
 // ExecuteResponse is the answer of POST /execute. The order of the first six fields is part of the contract.
 type ExecuteResponse struct {
 	Stdout        string         `json:"stdout"`
-	Stderr        string         `json:"stderr"`
-	Locals        jsontext.Value `json:"locals"`         // an object, null when not asked for
-	ExecutionTime float64        `json:"execution_time"` // seconds, of the user's code
+	Stderr        string         `json:"stderr" jsonschema:"ends with the traceback, if the code raised"`
+	Locals        jsontext.Value `json:"locals" jsonschema:"variables by name, null when not asked for"`
+	ExecutionTime float64        `json:"execution_time" jsonschema:"seconds that the code ran"`
 	SessionID     string         `json:"session_id"`
-	Error         *string        `json:"error"` // null when it went well
+	Error         *string        `json:"error" jsonschema:"null when all went well; else type and message of the exception, or what ended the code"`
 
-	SessionCreated bool                   `json:"session_created"` // by this request
+	SessionCreated bool                   `json:"session_created" jsonschema:"whether this request created the session"`
 	ExecutionID    string                 `json:"execution_id"`
-	ExecutionCount int                    `json:"execution_count"`
+	ExecutionCount int                    `json:"execution_count" jsonschema:"the n of Cell [n] in tracebacks"`
 	Outcome        sandbox.Outcome        `json:"outcome"`
-	StateKept      bool                   `json:"state_kept"` // whether the variables survived
+	StateKept      bool                   `json:"state_kept" jsonschema:"whether the session's variables survived"`
 	Exception      *sandbox.Exception     `json:"exception"`
-	Result         MIMEBundle             `json:"result"`       // of the last expression, null for none
-	Displays       []MIMEBundle           `json:"displays"`     // in order
-	Truncated      map[string]int64       `json:"truncated"`    // bytes left out, by part
-	InvalidUTF8    map[string]int64       `json:"invalid_utf8"` // bytes that became U+FFFD, by stream
+	Result         MIMEBundle             `json:"result" jsonschema:"the value of the last expression by MIME type, null for none"`
+	Displays       []MIMEBundle           `json:"displays" jsonschema:"what display() and figures showed, in order"`
+	Truncated      map[string]int64       `json:"truncated" jsonschema:"bytes left out, by part"`
+	InvalidUTF8    map[string]int64       `json:"invalid_utf8" jsonschema:"bytes that were not UTF-8 and became U+FFFD, by stream"`
 	Usage          sandbox.ExecutionUsage `json:"usage"`
-	LocalsInexact  jsontext.Value         `json:"locals_inexact,omitempty"` // an array of the names of which locals has a repr
-	LocalsOmitted  int                    `json:"locals_omitted,omitzero"`  // how many were left out at the cap
-	StateLostAt    int                    `json:"state_lost_at,omitzero"`   // the execution that lost the variables
+	LocalsInexact  jsontext.Value         `json:"locals_inexact,omitempty" jsonschema:"the variables of which locals has a repr"`
+	LocalsOmitted  int                    `json:"locals_omitted,omitzero" jsonschema:"how many variables were left out at the cap"`
+	StateLostAt    int                    `json:"state_lost_at,omitzero" jsonschema:"said once: the earlier execution at which the variables were lost"`
 }
 
 // MIMEBundle is a value in several forms, by MIME type: text as a string, binary as base64 in one, JSON as it is.

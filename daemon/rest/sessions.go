@@ -13,92 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// SessionRequest is the body of POST /v1/sessions. A pointer may be null or left out: then it is what the configuration says.
-type SessionRequest struct {
-	SessionID *string           `json:"session_id"` // none, or "", for a UUID
-	Image     *string           `json:"image"`      // a name from docker.images
-	Memory    *int64            `json:"memory"`     // bytes
-	CPUs      *float64          `json:"cpus"`       // cores
-	Pids      *int64            `json:"pids"`       // processes and threads
-	Disk      *int64            `json:"disk"`       // bytes of the working directory
-	Env       map[string]string `json:"env"`
-	Timeout   *float64          `json:"timeout"`    // seconds, of executions that name none
-	TTL       *float64          `json:"ttl"`        // seconds that the session lasts, 0 for ever
-	IdleTTL   *float64          `json:"idle_ttl"`   // seconds that it lasts while nothing is executed in it, 0 for ever
-	SetupCode *string           `json:"setup_code"` // runs once, before the session is anybody's
-}
-
-// SessionPatch is the body of PATCH /v1/sessions/{id}.
-type SessionPatch struct {
-	TTL     *float64 `json:"ttl"`      // seconds from now, 0 for ever
-	IdleTTL *float64 `json:"idle_ttl"` // seconds, 0 for ever
-}
-
-// SessionResponse says how a session is.
-type SessionResponse struct {
-	SessionID      string        `json:"session_id"`
-	Owner          string        `json:"owner,omitempty"` // the name of its key
-	State          sandbox.State `json:"state"`
-	ExecutionID    string        `json:"execution_id,omitempty"` // of the one that runs
-	Queued         int           `json:"queued"`                 // executions that wait
-	ExecutionCount int           `json:"execution_count"`
-	StateLostAt    int           `json:"state_lost_at,omitzero"` // the execution that lost the variables
-
-	Image     string         `json:"image"`
-	Limits    *SessionLimits `json:"limits"`           // null while it starts
-	Timeout   float64        `json:"timeout,omitzero"` // seconds, of executions that name none, where the session has one of its own
-	CreatedAt time.Time      `json:"created_at"`       //
-	TTL       float64        `json:"ttl"`              // seconds, 0 for ever
-	IdleTTL   float64        `json:"idle_ttl"`         // seconds, 0 for ever
-	ExpiresAt *time.Time     `json:"expires_at"`       // if nothing is done in it until then; null for never
-	Usage     *SessionUsage  `json:"usage,omitempty"`  // where it was asked for, and could be read
-}
-
-// SessionLimits bound a session.
-type SessionLimits struct {
-	Memory int64   `json:"memory"` // bytes
-	CPUs   float64 `json:"cpus"`   // cores
-	Pids   int64   `json:"pids"`
-	Disk   int64   `json:"disk"` // bytes
-}
-
-// SessionUsage is what a session uses now.
-type SessionUsage struct {
-	Memory  int64   `json:"memory"`   // bytes, files included
-	CPUTime float64 `json:"cpu_time"` // seconds since its container started
-	Pids    int64   `json:"pids"`
-}
-
-// SessionList is the answer of GET /v1/sessions.
-type SessionList struct {
-	Sessions []SessionResponse `json:"sessions"` // the oldest first
-}
-
-func newSessionResponse(info sandbox.Info) SessionResponse {
-	r := SessionResponse{
-		SessionID:      info.Key.ID,
-		Owner:          info.Key.Owner,
-		State:          info.State,
-		ExecutionID:    info.Running,
-		Queued:         info.Queued,
-		ExecutionCount: info.ExecutionCount,
-		StateLostAt:    info.StateLostAt,
-		Image:          info.Image,
-		Timeout:        info.Timeout.Seconds(),
-		CreatedAt:      info.Created.UTC(),
-		TTL:            info.TTL.Seconds(),
-		IdleTTL:        info.IdleTTL.Seconds(),
-	}
-	if l := info.Limits; l != (sandbox.Limits{}) {
-		r.Limits = &SessionLimits{Memory: l.Memory, CPUs: l.CPUs, Pids: l.Pids, Disk: l.WorkDir}
-	}
-	if !info.Expires.IsZero() {
-		at := info.Expires.UTC()
-		r.ExpiresAt = &at
-	}
-	return r
-}
-
 // sessionKey is the session that the path names.
 func sessionKey(c *fiber.Ctx) (sandbox.Key, error) {
 	id := utils.CopyString(c.Params("id"))
@@ -161,7 +75,9 @@ func (h *Handler) sessionRequest(body *daemon.Body) (string, sandbox.Request, er
 	return id, req, err
 }
 
-var imageName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+const imagePattern = `^[a-z0-9][a-z0-9._-]{0,62}$`
+
+var imageName = regexp.MustCompile(imagePattern)
 
 // maxLifetime is the longest that anybody may ask for where the configuration has no ceiling, in seconds.
 const maxLifetime = 365 * 24 * 3600

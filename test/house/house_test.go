@@ -30,6 +30,8 @@ var libraries = map[string][]string{
 	"go.etcd.io/bbolt":                 {"sandbox/state"},
 	"golang.org/x/time/":               {"daemon/auth"},
 	"github.com/DeRuina/timberjack":    {"daemon/audit"},
+	"github.com/google/jsonschema-go/": {"daemon"},
+	"github.com/swaggest/":             {"daemon/openapi"},
 }
 
 // arrows says what of ours a package, and those below it, may import. The longest name that fits counts.

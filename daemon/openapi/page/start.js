@@ -1,0 +1,7 @@
+SwaggerUIBundle({
+  url: 'openapi.json',
+  dom_id: '#ui',
+  deepLinking: true,
+  validatorUrl: null, // it would be asked over the internet
+  defaultModelsExpandDepth: 0,
+});
