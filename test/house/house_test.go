@@ -49,12 +49,20 @@ var arrows = map[string][]string{
 	"test":                {},
 }
 
+// inTests may be imported by these packages' tests alone.
+var inTests = map[string]string{
+	"github.com/getkin/":          "test/contract",
+	"github.com/santhosh-tekuri/": "test/contract",
+}
+
 type listed struct {
-	Dir        string
-	ImportPath string
-	Doc        string
-	GoFiles    []string
-	Imports    []string
+	Dir          string
+	ImportPath   string
+	Doc          string
+	GoFiles      []string
+	Imports      []string
+	TestImports  []string // of tests in the package
+	XTestImports []string // of tests beside it
 }
 
 func packages(t *testing.T) []listed {
@@ -93,6 +101,19 @@ func TestHouse_EachLibraryLivesInOnePlace(t *testing.T) {
 				atHome := slices.ContainsFunc(homes, func(home string) bool { return under(own, home) })
 				if strings.HasPrefix(imported, library) && !atHome {
 					t.Errorf("%s imports %s, which lives in %v", own, imported, homes)
+				}
+			}
+		}
+	}
+}
+
+func TestHouse_SoDoLibrariesOfTests(t *testing.T) {
+	for _, p := range packages(t) {
+		own := strings.TrimPrefix(p.ImportPath, module+"/")
+		for _, imported := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			for library, home := range inTests {
+				if strings.HasPrefix(imported, library) && (own != home || slices.Contains(p.Imports, imported)) {
+					t.Errorf("%s imports %s, which lives in the tests of %s", own, imported, home)
 				}
 			}
 		}
