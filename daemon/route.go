@@ -82,12 +82,16 @@ func (r *Route) Template() string {
 
 var params = regexp.MustCompile(`:\w+|[*+]$`)
 
-// Statuses are those of all errors that a client may meet on the route, in order.
+// Statuses are those of all errors that a client may meet on the route, in order. A 422 of a route without a body or
+// parameters is about an administrator's owner.
 func (r *Route) Statuses() []int {
 	all := slices.Concat(r.Errors, []int{
 		http.StatusBadRequest, http.StatusForbidden, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 		http.StatusMisdirectedRequest, http.StatusInternalServerError,
 	})
+	if !r.Open {
+		all = append(all, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusTooManyRequests)
+	}
 	if r.In != nil {
 		all = append(all, http.StatusRequestTimeout, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
 	}

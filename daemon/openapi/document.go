@@ -40,13 +40,16 @@ type components struct {
 const about = "Runs Python for programs. Every session is a container of its own, without network, that keeps its variables between calls.\n\n" +
 	"Bodies are JSON, decoded strictly. Lengths of strings are checked in bytes of UTF-8. Names that are not known are ignored in requests; " +
 	"clients should ignore those that they do not know in answers.\n\n" +
+	"Where the daemon has API keys, a request without one is 401. Sessions, executions and idempotency keys belong to the name of a key; those of " +
+	"another name are answered as what is not there.\n\n" +
 	"Errors are `{\"detail\": ...}`, and under `/v1` problem details (RFC 9457). So are those where no route answers: " +
 	"404, and 405 with an `Allow` header. What cannot be read as HTTP, has too many bytes of headers, or a body that does not come, is answered " +
 	"with the former, and 400, 431 or 408."
 
-// security is how clients may say who they are. Where the daemon has no keys, nobody needs to.
+// security is how clients may say who they are. Where the daemon has no keys, nobody needs to; on open routes nobody can.
 var (
 	security = []map[string][]string{{}, {"bearer": {}}, {"apiKey": {}}}
+	none     = []map[string][]string{{}}
 	schemes  = map[string]map[string]string{
 		"bearer": {"type": "http", "scheme": "bearer", "description": "An API key, where the daemon has keys."},
 		"apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same in a header of its own."},
@@ -64,8 +67,8 @@ func generate(version string, routes []daemon.Route, schemas daemon.Schemas) ([]
 		Security: security,
 		Components: components{
 			Schemas:         r.components,
-			Parameters:      map[string]*parameter{"RequestID": requestIDParameter},
-			Headers:         map[string]*header{"RequestID": requestIDHeader, "RetryAfter": retryAfterHeader},
+			Parameters:      commonParameters,
+			Headers:         commonHeaders,
 			SecuritySchemes: schemes,
 		},
 	}

@@ -73,6 +73,24 @@ func TestDescribe_SchemasOfTypes(t *testing.T) {
 	}
 }
 
+func TestDescribe_OpenRoutesAskForNoKey(t *testing.T) {
+	doc := describe(t, []daemon.Route{{Method: "GET", Path: "/x", Out: another{}, Open: true}, {Method: "GET", Path: "/y", Out: another{}}})
+	if got, want := compact(t, doc.Security), `[{},{"bearer":[]},{"apiKey":[]}]`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	for path, open := range map[string]bool{"/x": true, "/y": false} {
+		op := doc.Paths[path]["get"]
+		if got := string(op.Security); (got == "[{}]") != open || (got == "") == open {
+			t.Errorf("%s: security %s", path, got)
+		}
+		for _, status := range []string{"401", "429"} {
+			if _, ok := op.Responses[status]; ok == open {
+				t.Errorf("%s: described %s: %t", path, status, ok)
+			}
+		}
+	}
+}
+
 func TestDescribe_RefusesWhatItCannotDescribe(t *testing.T) {
 	type raw struct {
 		Anything jsontext.Value `json:"anything"`
@@ -151,6 +169,11 @@ func TestPages_AssetsComeInflatedToThoseThatCannot(t *testing.T) {
 
 // document is what the tests look at.
 type document struct {
+	Security jsontext.Value `json:"security"`
+	Paths    map[string]map[string]struct {
+		Security  jsontext.Value            `json:"security"`
+		Responses map[string]jsontext.Value `json:"responses"`
+	} `json:"paths"`
 	Components struct {
 		Schemas map[string]jsontext.Value `json:"schemas"`
 	} `json:"components"`

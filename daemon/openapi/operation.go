@@ -2,7 +2,6 @@ package openapi
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,14 +16,15 @@ import (
 )
 
 type operation struct {
-	OperationID string               `json:"operationId"`
-	Tags        []string             `json:"tags"`
-	Summary     string               `json:"summary"`
-	Description string               `json:"description,omitempty"`
-	Parameters  []*parameter         `json:"parameters"`
-	RequestBody *requestBody         `json:"requestBody,omitempty"`
-	Responses   map[string]*response `json:"responses"` // by status
-	Socket      *socket              `json:"x-websocket,omitempty"`
+	OperationID string                `json:"operationId"`
+	Tags        []string              `json:"tags"`
+	Summary     string                `json:"summary"`
+	Description string                `json:"description,omitempty"`
+	Parameters  []*parameter          `json:"parameters"`
+	RequestBody *requestBody          `json:"requestBody,omitempty"`
+	Responses   map[string]*response  `json:"responses"`          // by status
+	Security    []map[string][]string `json:"security,omitempty"` // where it is not the document's
+	Socket      *socket               `json:"x-websocket,omitempty"`
 }
 
 type parameter struct {
@@ -51,6 +51,7 @@ type response struct {
 type header struct {
 	Ref         string             `json:"$ref,omitempty"`
 	Description string             `json:"description,omitempty"`
+	Required    bool               `json:"required,omitempty"`
 	Schema      *jsonschema.Schema `json:"schema,omitempty"`
 }
 
@@ -68,34 +69,12 @@ type socket struct {
 	Examples ordered[example]   `json:"examples,omitzero"`
 }
 
-// example is a part of one of the route's: a parameter, the body, or the answer. All parts have its name.
-type example struct {
-	Summary string `json:"summary,omitempty"`
-	Value   any    `json:"value"`
-}
-
 const (
 	jsonBody    = "application/json"
 	problemBody = "application/problem+json"
 	eventStream = "text/event-stream"
 	eventLines  = "application/x-ndjson"
 )
-
-var requestIDParameter = &parameter{
-	In: "header", Name: "X-Request-ID",
-	Description: "Comes back, and is in the log. One that is not of this form is replaced.",
-	Schema:      &jsonschema.Schema{Type: "string"},
-}
-
-var requestIDHeader = &header{
-	Description: "The request's X-Request-ID, or a new one.",
-	Schema:      &jsonschema.Schema{Type: "string", Pattern: `^[A-Za-z0-9._-]{1,128}$`},
-}
-
-var retryAfterHeader = &header{
-	Description: "Seconds after which to come back.",
-	Schema:      &jsonschema.Schema{Type: "integer", Minimum: jsonschema.Ptr(1.0)},
-}
 
 var pathParam = regexp.MustCompile(`{(\w+)}`)
 
@@ -109,7 +88,9 @@ func (r *reflector) operation(route *daemon.Route) (*operation, error) {
 		Parameters:  []*parameter{},
 		Responses:   map[string]*response{},
 	}
-	return op, errors.Join(r.request(op, route), r.answers(op, route), r.failures(op, route), r.socket(op, route), illustrate(op, route))
+	err := errors.Join(r.request(op, route), r.answers(op, route), r.failures(op, route), r.socket(op, route), illustrate(op, route))
+	op.addCommon(route)
+	return op, err
 }
 
 func (r *reflector) request(op *operation, route *daemon.Route) error {
@@ -125,7 +106,6 @@ func (r *reflector) request(op *operation, route *daemon.Route) error {
 			return fmt.Errorf("%s is not described", found[0])
 		}
 	}
-	op.Parameters = append(op.Parameters, &parameter{Ref: "#/components/parameters/RequestID"})
 	if route.In == nil {
 		return nil
 	}
@@ -165,7 +145,7 @@ func (r *reflector) answers(op *operation, route *daemon.Route) error {
 	for _, a := range route.Answers {
 		response := op.response(a.Status, a.Meaning)
 		for name, meaning := range a.Headers {
-			response.Headers[name] = &header{Description: meaning, Schema: &jsonschema.Schema{Type: "string"}}
+			response.Headers[name] = &header{Description: meaning, Required: true, Schema: &jsonschema.Schema{Type: "string"}}
 		}
 		if a.MediaType != "" {
 			response.content(a.MediaType, &jsonschema.Schema{Type: "string"})
@@ -203,9 +183,6 @@ func (r *reflector) failures(op *operation, route *daemon.Route) error {
 				return err
 			}
 			response.content(jsonBody, failure)
-		}
-		if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-			response.Headers["Retry-After"] = &header{Ref: "#/components/headers/RetryAfter"}
 		}
 	}
 	return nil
@@ -247,63 +224,13 @@ func (r *reflector) oneOf(values []any) (*jsonschema.Schema, error) {
 	return all, nil
 }
 
-// illustrate puts the route's examples where they belong. Parameters that may be left out have none: Swagger UI would fill
-// them in. Nor is what a schema forbids an example of a body.
-func illustrate(op *operation, route *daemon.Route) error {
-	for _, e := range route.Examples {
-		for _, p := range op.Parameters {
-			if value, ok := e.Params[p.Name]; ok && p.Required && e.Status < http.StatusBadRequest {
-				p.Examples.set(e.Name, example{Summary: e.Summary, Value: value})
-			}
-		}
-		if e.Body != "" && e.Status != http.StatusUnprocessableEntity {
-			if op.RequestBody == nil {
-				return fmt.Errorf("example %s: the route takes no body", e.Name)
-			}
-			if err := op.RequestBody.Content.values[jsonBody].illustrate(e, jsonBody, e.Body); err != nil {
-				return err
-			}
-		}
-		switch mediaType := cmp.Or(e.Accept, jsonBody); {
-		case e.Answer == "":
-		case e.Status == http.StatusSwitchingProtocols && op.Socket != nil:
-			op.Socket.Examples.set(e.Name, example{Summary: e.Summary, Value: e.Answer})
-		default:
-			if e.Status >= http.StatusBadRequest {
-				mediaType, _ = failureBody(route.Path)
-			}
-			answer := op.Responses[strconv.Itoa(e.Status)]
-			if answer == nil || answer.Content.values[mediaType] == nil {
-				return fmt.Errorf("example %s: the route is not said to answer %d with %s", e.Name, e.Status, mediaType)
-			}
-			if err := answer.Content.values[mediaType].illustrate(e, mediaType, e.Answer); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// illustrate adds an example of a body: as it is if it is JSON, or else as text.
-func (m *mediaType) illustrate(e daemon.Example, name, text string) error {
-	value := any(text)
-	if name == jsonBody || name == problemBody {
-		if !json.Valid([]byte(text)) {
-			return fmt.Errorf("example %s is no JSON: %s", e.Name, text)
-		}
-		value = json.RawMessage(text)
-	}
-	m.Examples.set(e.Name, example{Summary: e.Summary, Value: value})
-	return nil
-}
-
 // response finds the one of a status, or makes it.
 func (op *operation) response(status int, meaning string) *response {
 	key := strconv.Itoa(status)
 	if op.Responses[key] == nil {
 		op.Responses[key] = &response{
 			Description: cmp.Or(meaning, http.StatusText(status)),
-			Headers:     map[string]*header{"X-Request-ID": {Ref: "#/components/headers/RequestID"}},
+			Headers:     map[string]*header{},
 		}
 	}
 	return op.Responses[key]

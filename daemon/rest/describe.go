@@ -61,6 +61,7 @@ const createDetails = "What is not asked for is as the configuration says, which
 
 const channelDetails = "Messages are JSON text, at most 4 MiB: the extension `x-websocket` has their schemas. The session is created when the first code " +
 	"comes. Executions run in the order they were sent; every event of one has its `ref`. A message that cannot be served is answered with `refused`, " +
-	"and the channel goes on. When the client leaves, the executions that it began are interrupted, unless they said otherwise.\n\n" +
-	"The daemon pings every 15 s. It closes with 1001 when it shuts down, 1008 when the API key was withdrawn, 1003 for a binary message, 1009 for one that is too large, 1013 when too many " +
-	"WebSockets are open or too many bytes of messages are in flight."
+	"and the channel goes on. A browser cannot send headers: it names its API key as a subprotocol, `key.` and the key, beside `fastpyrepl`, which is " +
+	"the answer. When the client leaves, the executions that it began are interrupted, unless they said otherwise.\n\n" +
+	"The daemon pings every 15 s. It closes with 1001 when it shuts down, 1008 when the API key was withdrawn, 1003 for a binary message, 1009 for one " +
+	"that is too large, 1013 when too many WebSockets are open or too many bytes of messages are in flight."

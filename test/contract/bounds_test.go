@@ -117,7 +117,7 @@ func together(text string) bool { return strings.Contains(text, `"loc":["body"],
 
 // What a schema says of a request's body is what the daemon checks: no less, and no more.
 func TestBounds_OfBodies(t *testing.T) {
-	p := &player{d: describe(t), routes: tables(t)}
+	p := newPlayer(t, instance)
 	for i := range p.routes {
 		r := &p.routes[i]
 		if r.In == nil {
@@ -163,7 +163,7 @@ func TestBounds_OfBodies(t *testing.T) {
 
 // So it is with parameters. The id of an execution has no bound: one of another form is one that there is not.
 func TestBounds_OfParameters(t *testing.T) {
-	p := &player{d: describe(t), routes: tables(t)}
+	p := newPlayer(t, instance)
 	for i := range p.routes {
 		r := &p.routes[i]
 		for _, param := range r.Params {

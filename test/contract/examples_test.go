@@ -16,15 +16,22 @@ import (
 	"github.com/gjyotin305/fastpyrepl/daemon"
 )
 
-// player sends examples to the daemon.
+// player sends examples to a daemon.
 type player struct {
+	at     *process
+	key    string // "" for none
 	d      *description
 	routes []daemon.Route
 	names  names
 }
 
+func newPlayer(t *testing.T, at *process) *player {
+	t.Helper()
+	return &player{at: at, d: describe(t), routes: tables(t), names: names{}}
+}
+
 func TestExamples(t *testing.T) {
-	p := &player{d: describe(t), routes: tables(t)}
+	p := newPlayer(t, instance)
 	for i := range p.routes {
 		for _, e := range p.routes[i].Examples {
 			t.Run(e.Name, func(t *testing.T) {
@@ -53,12 +60,8 @@ func (p *player) begin(t *testing.T, e daemon.Example) {
 
 // bringAbout sends the example of that name, or does what no example can.
 func (p *player) bringAbout(ctx context.Context, step string) error {
-	for i := range p.routes {
-		for _, e := range p.routes[i].Examples {
-			if e.Name == step {
-				return p.play(ctx, &p.routes[i], e)
-			}
-		}
+	if r, e := p.example(step); r != nil {
+		return p.play(ctx, r, e)
 	}
 	switch step {
 	case "the execution ends":
@@ -70,7 +73,7 @@ func (p *player) bringAbout(ctx context.Context, step string) error {
 			return err
 		}
 		defer events.Body.Close()
-		if err := instance.endContainers(ctx); err != nil {
+		if err := p.at.endContainers(ctx); err != nil {
 			return err
 		}
 		_, err = io.Copy(io.Discard, events.Body) // which ends with the session
@@ -92,6 +95,18 @@ func (p *player) bringAbout(ctx context.Context, step string) error {
 		return nil
 	}
 	return fmt.Errorf("there is no such example, and no way to bring it about")
+}
+
+// example finds the one of that name, and its route; nil for none.
+func (p *player) example(name string) (*daemon.Route, daemon.Example) {
+	for i := range p.routes {
+		for _, e := range p.routes[i].Examples {
+			if e.Name == name {
+				return &p.routes[i], e
+			}
+		}
+	}
+	return nil, daemon.Example{}
 }
 
 func (p *player) reset(ctx context.Context) error {
@@ -124,7 +139,7 @@ func (p *player) status(ctx context.Context, method, path, body string) (int, er
 }
 
 func (p *player) send(ctx context.Context, method, path, body string, header http.Header) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, instance.url+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, p.at.url+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +149,10 @@ func (p *player) send(ctx context.Context, method, path, body string, header htt
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	return instance.http.Do(req)
+	if p.key != "" {
+		req.Header.Set("Authorization", "Bearer "+p.key)
+	}
+	return p.at.http.Do(req)
 }
 
 // play sends an example, checks the answer against the document, and compares it with what the example shows.
@@ -226,6 +244,9 @@ func (d *description) checkHead(r *daemon.Route, resp *http.Response) (string, e
 	}
 	for name, h := range described.Value.Headers {
 		value := resp.Header.Get(name)
+		if value == "" && !h.Value.Required {
+			continue
+		}
 		if value == "" {
 			return "", fmt.Errorf("%s has no %s", resp.Status, name)
 		}
@@ -294,7 +315,11 @@ func (p *player) stream(r *daemon.Route, e daemon.Example, mediaType string, bod
 
 // converse has a conversation over a WebSocket.
 func (p *player) converse(ctx context.Context, r *daemon.Route, e daemon.Example, path string) error {
-	ws, resp, err := websocket.DefaultDialer.DialContext(ctx, "ws"+strings.TrimPrefix(instance.url, "http")+path, nil)
+	dialer := websocket.Dialer{}
+	if p.key != "" { // as a browser does
+		dialer.Subprotocols = []string{"fastpyrepl", "key." + p.key}
+	}
+	ws, resp, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(p.at.url, "http")+path, nil)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -32,25 +33,46 @@ var settings = []string{
 	"FASTPYREPL_SESSIONS_MAX=4", "FASTPYREPL_SESSIONS_ON_SHUTDOWN=remove",
 }
 
-// instance is the daemon that all tests share.
-var instance *process
+// instance is the daemon that all tests share, and locked one that asks for keys.
+var instance, locked *process
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
-func run(m *testing.M) int {
+func run(m *testing.M) (code int) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	var err error
-	if instance, err = start(ctx); err != nil {
-		fmt.Fprintf(os.Stderr, "these tests need a Docker Engine and the image %s (make image): %v\n", image(), err)
+	binary, err := build(ctx)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	code := m.Run()
-	if err := instance.stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
+	defer os.RemoveAll(filepath.Dir(binary))
+	for d, more := range map[**process][]string{&instance: nil, &locked: keySettings()} {
+		if *d, err = start(ctx, binary, more...); err != nil {
+			fmt.Fprintf(os.Stderr, "these tests need a Docker Engine and the image %s (make image): %v\n", image(), err)
+			return 1
+		}
+		defer func() {
+			if err := (*d).stop(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				code = 1
+			}
+		}()
 	}
-	return code
+	return m.Run()
+}
+
+// build makes the command, in a directory of its own.
+func build(ctx context.Context) (binary string, err error) {
+	dir, err := os.MkdirTemp("", "fastpyrepl-contract-")
+	if err != nil {
+		return "", err
+	}
+	binary = filepath.Join(dir, "fastpyrepl")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "../../cmd/fastpyrepl").CombinedOutput(); err != nil {
+		return "", errors.Join(fmt.Errorf("%w: %s", err, out), os.RemoveAll(dir))
+	}
+	return binary, nil
 }
 
 // process is a fastpyrepl in a process of its own.
@@ -69,18 +91,13 @@ func image() string {
 	return "fastpyrepl/runner:slim"
 }
 
-func start(ctx context.Context) (*process, error) {
+func start(ctx context.Context, binary string, more ...string) (*process, error) {
 	dir, err := os.MkdirTemp("", "fastpyrepl-contract-")
 	if err != nil {
 		return nil, err
 	}
-	binary := filepath.Join(dir, "fastpyrepl")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "../../cmd/fastpyrepl")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w: %s", err, out)
-	}
 	d := &process{dir: dir, log: make(chan string, 1), http: &http.Client{Timeout: patience}, cmd: exec.CommandContext(ctx, binary, "serve")}
-	d.cmd.Env = append(os.Environ(), settings...)
+	d.cmd.Env = slices.Concat(os.Environ(), settings, more)
 	d.cmd.Env = append(d.cmd.Env, "FASTPYREPL_STATE_DIR="+filepath.Join(dir, "state"), "FASTPYREPL_DOCKER_IMAGES_DEFAULT_REF="+image())
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }
 	stderr, err := d.cmd.StderrPipe()
@@ -96,7 +113,7 @@ func start(ctx context.Context) (*process, error) {
 	case d.url = <-ready:
 		return d, nil
 	case log := <-d.log:
-		return nil, fmt.Errorf("the daemon did not come up: %s", log)
+		return nil, errors.Join(fmt.Errorf("the daemon did not come up: %s", log), os.RemoveAll(dir))
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 // What the server refuses on every route is described on every route.
 func TestRefusals_OnEveryRoute(t *testing.T) {
-	p := &player{d: describe(t), routes: tables(t)}
+	p := newPlayer(t, instance)
 	for i := range p.routes {
 		r := &p.routes[i]
 		t.Run(r.Method+" "+r.Path, func(t *testing.T) {
