@@ -82,7 +82,8 @@ func serve(t *testing.T, args ...string) *served {
 	reader, writer := io.Pipe()
 	p := &process{
 		env: []string{"PATH=" + os.Getenv("PATH"), "DOCKER_HOST=" + os.Getenv("DOCKER_HOST"), "HOME=" + t.TempDir(),
-			"FASTPYREPL_DOCKER_IMAGES_DEFAULT_REF=" + image},
+			"FASTPYREPL_DOCKER_IMAGES_DEFAULT_REF=" + image,
+			"FASTPYREPL_SESSIONS_ON_SHUTDOWN=remove"}, // nobody comes after it
 		stdout: io.Discard,
 		stderr: writer,
 	}
