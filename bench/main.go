@@ -77,8 +77,11 @@ func run(ctx context.Context, binary string, rounds, calls int, out string) (err
 	fmt.Fprintf(&t, "Both sides of a row ran in one run, taking turns. Times in milliseconds.\n\n")
 	fmt.Fprintf(&t, "| what | raw engine p50 | p99 | fastpyrepl p50 | p99 | ratio of p50 | aim |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 	row(&t, "new session to first result, against create + attach + start + driver ready", cold, "≤ 1.3")
-	row(&t, "warm `/execute` of `x = 2\\nprint(x)`, against an attach echo, 1 connection", warm1, "≤ 2")
-	row(&t, "the same, 16 connections to 16 sessions, against 16 echoes", warm16, "")
+	row(&t, "warm `/execute` of `x = 2\\nprint(x)`, against an attach echo, 1 connection", warm1.pair, "≤ 2")
+	row(&t, "the same, 16 connections to 16 sessions, against 16 echoes", warm16.pair, "")
+	fmt.Fprintf(&t, "\nWhere a warm execution's time goes, 1 connection: `GET /health`, which is the way to the daemon and back alone, takes p50 %.2f ms.\n",
+		warm1.health.quantile(0.5))
+	fmt.Fprintf(&t, "CPU time by process, in microseconds: of an execution %s; of an echo %s.\n", &warm1.cell, &warm1.echo)
 	fmt.Fprintf(&t, "\nFrom `print` to a streaming client, on one clock: p50 %.2f ms, p99 %.2f ms (promised: 50).\n",
 		heard.quantile(0.5), heard.quantile(0.99))
 	fmt.Fprintf(&t, "\n%d MiB of stdout: raw attach stream %.0f MiB/s, through fastpyrepl to a client %.0f MiB/s, ratio %.2f (aim ≥ 0.5).\n",

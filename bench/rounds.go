@@ -95,49 +95,73 @@ func (b *bench) driverReady(ctx context.Context, like container) (id string, err
 	return id, err
 }
 
+// warmth is what warm measures.
+type warmth struct {
+	pair
+	health samples // GET /health: the way to the daemon and back alone
+	echo   usage   // of the raw side
+	cell   usage   // of ours
+}
+
 // warm measures executions in sessions that are there against echoes of as many bytes, n connections side by side.
-func (b *bench) warm(ctx context.Context, n, calls int) (pair, error) {
+func (b *bench) warm(ctx context.Context, n, calls int) (warmth, error) {
+	var w warmth
 	like, err := b.session(ctx)
 	if err != nil {
-		return pair{}, err
+		return w, err
 	}
-	echoes := make([]*attachment, n)
+	echoes, executes := make([]*attachment, n), make([]*caller, n)
+	var echoing, executing []process
 	for i := range n {
 		id, stdio, err := b.echo(ctx, like)
 		if id != "" {
 			defer b.engine.remove(context.WithoutCancel(ctx), id)
 		}
 		if err != nil {
-			return pair{}, err
+			return w, err
 		}
 		defer stdio.Close()
 		echoes[i] = stdio
 		name := fmt.Sprint("warm-", i)
 		defer b.daemon.reset(context.WithoutCancel(ctx), name)
 		if err := b.daemon.execute(ctx, name, code, printed); err != nil {
-			return pair{}, err
+			return w, err
+		}
+		if executes[i], err = b.daemon.dial(ctx); err != nil {
+			return w, err
+		}
+		defer executes[i].Close()
+		if i == 0 { // while it is the only one
+			if echoing, executing, err = b.processes(ctx, id); err != nil {
+				return w, err
+			}
 		}
 	}
 	question, err := json.Marshal(map[string]string{"code": code})
 	if err != nil {
-		return pair{}, err
+		return w, err
 	}
-	var p pair
 	const turns = 10
 	for range turns {
-		raw, err := together(n, calls/turns, func(i int) error { return roundTrip(echoes[i], question) })
-		if err != nil {
-			return p, fmt.Errorf("echo: %w", err)
-		}
-		ours, err := together(n, calls/turns, func(i int) error {
-			return b.daemon.execute(ctx, fmt.Sprint("warm-", i), code, printed)
+		raw, err := w.echo.around(echoing, func() (samples, error) {
+			return together(n, calls/turns, func(i int) error { return roundTrip(echoes[i], question) })
 		})
 		if err != nil {
-			return p, fmt.Errorf("execute: %w", err)
+			return w, fmt.Errorf("echo: %w", err)
 		}
-		p.raw, p.ours = append(p.raw, raw...), append(p.ours, ours...)
+		ours, err := w.cell.around(executing, func() (samples, error) {
+			return together(n, calls/turns, func(i int) error { return executes[i].execute(fmt.Sprint("warm-", i)) })
+		})
+		if err != nil {
+			return w, fmt.Errorf("execute: %w", err)
+		}
+		health, err := together(n, calls/turns, func(i int) error { return executes[i].health() })
+		if err != nil {
+			return w, fmt.Errorf("health: %w", err)
+		}
+		w.raw, w.ours, w.health = append(w.raw, raw...), append(w.ours, ours...), append(w.health, health...)
 	}
-	return p, nil
+	return w, nil
 }
 
 // echo starts a container that answers with what it is sent.
