@@ -162,7 +162,7 @@ func (s *Session) backstop(e *Execution, left time.Duration) {
 // deliver sends e to the driver. When the connection breaks meanwhile it sends EXECUTE again over the next one: the
 // supervisor runs an id once.
 func (s *Session) deliver(e *Execution) error {
-	message := wire.Marshal(e.message())
+	message := wire.MarshalExecute(e.message())
 	for {
 		err := s.container.send(wire.Execute, e.id, message)
 		if err == nil {

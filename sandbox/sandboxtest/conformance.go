@@ -136,7 +136,7 @@ func (c *conformance) start() {
 func (c *conformance) execute() {
 	p := c.attach(c.begin())
 	id := uuid.New()
-	p.send(c, wire.Execute, id, wire.Marshal(wire.ExecuteMessage{
+	p.send(c, wire.Execute, id, wire.MarshalExecute(wire.ExecuteMessage{
 		Code: "print(6 * 7)", Timeout: 30, Grace: 1, MaxStdout: 1 << 10, MaxStderr: 1 << 10, MaxDisplay: 1 << 10,
 	}))
 	for {

@@ -179,7 +179,8 @@ func (d *driver) take(f wire.Frame) {
 func (d *driver) execute(f wire.Frame) {
 	c := &Call{id: f.Execution, driver: d, interrupted: make(chan struct{}), input: make(chan *string, 1), Killed: d.killed}
 	c.Interrupted, c.Input = c.interrupted, c.input
-	if wire.Unmarshal(f.Payload, &c.Message) != nil {
+	var err error
+	if c.Message, err = wire.UnmarshalExecute(f.Payload); err != nil {
 		return
 	}
 	d.mu.Lock()

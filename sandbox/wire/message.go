@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -41,9 +42,9 @@ type KeptExecution struct {
 	Missing int64   `json:"missing"` // bytes of its messages that are not kept: there was no room
 }
 
-// ExecuteMessage asks for an execution.
+// ExecuteMessage asks for an execution. Its payload is JSON but for the code, which follows it; see MarshalExecute.
 type ExecuteMessage struct {
-	Code       string         `json:"code"`
+	Code       string         `json:"-"`
 	Name       string         `json:"name,omitempty"`
 	Context    *Blob          `json:"context,omitempty"`
 	Stdin      *Blob          `json:"stdin,omitempty"`
@@ -57,6 +58,23 @@ type ExecuteMessage struct {
 	MaxDisplay int64          `json:"max_display"`
 	// Meta is the daemon's own, to be given back in KeptExecution. At most MaxMeta bytes.
 	Meta string `json:"meta,omitempty"`
+}
+
+// MarshalExecute encodes m.
+func MarshalExecute(m ExecuteMessage) []byte {
+	head := Marshal(m) // has no line end, since JSON escapes those of its strings
+	return append(append(head, '\n'), m.Code...)
+}
+
+// UnmarshalExecute decodes what MarshalExecute encodes.
+func UnmarshalExecute(payload []byte) (m ExecuteMessage, err error) {
+	head, code, ok := bytes.Cut(payload, []byte("\n"))
+	if !ok || !utf8.Valid(code) {
+		return m, fmt.Errorf("no code in an EXECUTE: %w", BadMessage)
+	}
+	err = Unmarshal(head, &m)
+	m.Code = string(code)
+	return m, err
 }
 
 // Kinds of a context blob.

@@ -177,3 +177,17 @@ func FuzzDecoder(f *testing.F) {
 		_, _ = wire.NewDecoder(bytes.NewReader(b)).Sync(hello, 1)
 	})
 }
+
+func TestMessages_CodeFollowsItsExecute(t *testing.T) {
+	want := wire.ExecuteMessage{Code: "print('é')\n\"\\\n", Timeout: 1, MaxStdout: 2}
+	payload := wire.MarshalExecute(want)
+	got, err := wire.UnmarshalExecute(payload)
+	if err != nil || got.Code != want.Code || got.Timeout != want.Timeout || got.MaxStdout != want.MaxStdout {
+		t.Errorf("got %+v, %v from %q", got, err, payload)
+	}
+	for _, bad := range []string{"", "{}", "\nx", "[]\nx", "{}\n\xff"} {
+		if _, err := wire.UnmarshalExecute([]byte(bad)); !wire.IsBadFrame(err) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}

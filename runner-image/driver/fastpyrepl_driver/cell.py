@@ -29,8 +29,13 @@ class Cell:
         self._worker = worker
         self._number = message.number
         self._pipes = message.fds
-        (self._code, self._name, self._context_kind, self._context_size, self._stdin_size, self._asks, self._locals,
-         self._max_display, self._figures, self._deadline, self.stale) = marshal.loads(message.body)
+        body = message.body
+        count, self._deadline, self.stale, size = control.TASK.unpack_from(body)
+        end = control.TASK.size + size
+        (name, self._context_kind, self._context_size, self._stdin_size, self._asks, self._locals,
+         self._max_display, self._figures) = marshal.loads(body[control.TASK.size : end])
+        self._name = f"Cell [{count}]" if name is None else name
+        self._code = str(body[end:], "utf-8")
         self._raised = False
         self._told = False  # the one ERROR was sent
         self._cut_by = "Exception"  # what kind of it came out of run; it did unless

@@ -15,7 +15,7 @@ import struct
 import _socket  # the socket module would bring selectors along
 
 # Supervisor to worker, and to the template.
-EXECUTE = 0x01  # marshalled tuple, with the cell's stdout and stderr
+EXECUTE = 0x01  # TASK, options as a marshalled tuple, and the code in UTF-8; with the cell's stdout and stderr
 BLOB = 0x02  # the next bytes of the execution's context, then of its stdin; one packet each
 ACK = 0x03  # the message of this number was passed on
 INPUT = 0x04  # answer to the INPUT_REQUEST of this number: NO_INPUT or HAS_INPUT and text
@@ -34,6 +34,8 @@ HAS_INPUT, NO_INPUT = b"+", b"-"
 MAX_PACKET = 64 << 10  # bytes
 FIRST = struct.Struct(">BII")  # kind, number, size of the whole message
 ROOM = MAX_PACKET - FIRST.size  # bytes of a message that its first packet carries
+
+TASK = struct.Struct(">IdBI")  # number of the cell, deadline, whether an interrupt of an earlier one may be pending, bytes of the options
 
 # How a cell ended, as the worker says: raised, duration, CPU time, peak of memory. The supervisor decides on every other outcome.
 REPORT = struct.Struct(">BddQ")

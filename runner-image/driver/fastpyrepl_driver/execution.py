@@ -18,6 +18,9 @@ _PARTS = {wire.DISPLAY: "display", wire.RESULT: "result", wire.ERROR: "exception
 _CAPPED = (wire.DISPLAY, wire.RESULT)
 
 
+NOTHING = b'{"timeout":1,"grace":0,"max_stdout":0,"max_stderr":0,"max_display":0}'  # the least that an EXECUTE can ask for
+
+
 class Invalid(Exception):
     """The EXECUTE cannot be run. Its text says why."""
 
@@ -27,17 +30,17 @@ class Violation(Exception):
 
 
 class Request:
-    """A validated EXECUTE."""
+    """What an EXECUTE asks for beside its code, validated. Executions that ask for the same may share one."""
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, head: bytes) -> None:
+        self.head = head
         try:
-            fields = _decode(payload.decode())
+            fields = _decode(head.decode())
         except (ValueError, RecursionError) as error:
-            raise Invalid(f"EXECUTE is not JSON: {error}") from None
+            raise Invalid(f"EXECUTE does not begin with JSON: {error}") from None
         if not isinstance(fields, dict):
-            raise Invalid("EXECUTE must be an object")
+            raise Invalid("EXECUTE must begin with an object")
         get = fields.get
-        self.code = _string(get("code"), "code")
         self.name = None if get("name") is None else _string(get("name"), "name")
         self.timeout = _seconds(get("timeout"), "timeout")
         if self.timeout == 0:
@@ -45,23 +48,24 @@ class Request:
         self.grace = _seconds(get("grace"), "grace")
         self.max_stdout = _size(get("max_stdout"), "max_stdout")
         self.max_stderr = _size(get("max_stderr"), "max_stderr")
-        self.max_display = _size(get("max_display"), "max_display")
+        max_display = _size(get("max_display"), "max_display")
+        self.max_display = max_display
         self.input = get("input", False) is True
         self.meta = _string(get("meta", ""), "meta")
         if len(self.meta) > wire.MAX_META:
             raise Invalid(f"meta must have at most {wire.MAX_META} characters")
-        self.context_kind = ""
-        self.context_size = 0
-        self.stdin_size = 0
+        context_kind = ""
+        context_size = stdin_size = 0
         if (blob := _object(get("context"), "context")) is not None:
-            self.context_kind = _string(blob.get("kind"), "context.kind")
-            if self.context_kind not in ("text", "json"):
+            context_kind = _string(blob.get("kind"), "context.kind")
+            if context_kind not in ("text", "json"):
                 raise Invalid("context.kind must be text or json")
-            self.context_size = _size(blob.get("size"), "context.size")
+            context_size = _size(blob.get("size"), "context.size")
         if (blob := _object(get("stdin"), "stdin")) is not None:
-            self.stdin_size = _size(blob.get("size"), "stdin.size")
-        self.figures = get("figures", ["png"])
-        if not isinstance(self.figures, list) or not all(name in ("png", "svg") for name in self.figures):
+            stdin_size = _size(blob.get("size"), "stdin.size")
+        self.blobs = context_size + stdin_size  # bytes
+        figures = get("figures", ["png"])
+        if not isinstance(figures, list) or not all(name in ("png", "svg") for name in figures):
             raise Invalid("figures must be a list of png and svg")
         self.locals: tuple[list[str] | None, int, int] | None = None
         if (asked := _object(get("locals"), "locals")) is not None:
@@ -69,11 +73,12 @@ class Request:
             if keys is not None and not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
                 raise Invalid("locals.keys must be a list of strings or null")
             self.locals = keys, _size(asked.get("max_value"), "locals.max_value"), _size(asked.get("max_total"), "locals.max_total")
+        # For the worker: see cell.Cell.
+        self._options = marshal.dumps((self.name, context_kind, context_size, stdin_size, self.input, self.locals, max_display, figures))
 
-    def for_worker(self, name: str, deadline: float, stale: bool) -> bytes:
-        """Returns what the worker gets of it: see cell.Task."""
-        return marshal.dumps((self.code, name, self.context_kind, self.context_size, self.stdin_size, self.input, self.locals,
-                              self.max_display, self.figures, deadline, stale))
+    def task(self, count: int, deadline: float, stale: bool, code: bytes) -> bytes:
+        """Returns what the worker gets of it."""
+        return control.TASK.pack(count, deadline, stale, len(self._options)) + self._options + code
 
 
 class Execution:
@@ -90,7 +95,7 @@ class Execution:
         self.reason = ""  # of the interrupt: timeout, interrupted, cancelled
         self.stale = False  # an earlier interrupt may still be pending in the worker, which will say CLEARED
         self.input_number = 0  # of the INPUT_REQUEST that waits for an answer
-        self.blobs_left = request.context_size + request.stdin_size  # bytes that are still to come
+        self.blobs_left = request.blobs  # bytes that are still to come
         self._granted = 0  # bytes of them that the daemon was told of
         self.truncated: dict[str, int] = {}
         self._display_left = request.max_display
@@ -168,7 +173,7 @@ class Execution:
 
     def grant(self, waiting: int) -> int:
         """Returns the total to grant the daemon when that is worth a frame, else 0. Waiting is what the worker has not taken."""
-        total = self.request.context_size + self.request.stdin_size
+        total = self.request.blobs
         consumed = total - self.blobs_left - waiting
         if consumed - self._granted < min(wire.WINDOW // 4, max(1, total - self._granted)):
             return 0

@@ -15,7 +15,7 @@ import time
 from collections import deque
 
 from . import VERSION, control, process, system, wire
-from .execution import Execution, Invalid, Request, Violation
+from .execution import NOTHING, Execution, Invalid, Request, Violation
 from .outbox import Outbox
 from .pipes import Pipes
 from .process import Worker
@@ -57,6 +57,7 @@ class Supervisor:
         self._lost_at = 0  # the execution at which the worker died, 0 once another has begun
         self._executions = 0
         self._recent: deque[bytes] = deque(maxlen=REMEMBERED)
+        self._asked = Request(NOTHING)  # by the last EXECUTE; the next one mostly asks for the same
 
         self._ticked = time.monotonic()
         self._poll = select.poll()
@@ -257,23 +258,26 @@ class Supervisor:
         elif frame.execution in self._recent:
             self._reject(frame.execution, "duplicate", "this execution was run already")
         else:
+            head, newline, code = frame.payload.partition(b"\n")
             try:
-                request = Request(frame.payload)
-            except Invalid as error:
+                if head != self._asked.head:
+                    self._asked = Request(head)
+                if not newline:
+                    raise Invalid("EXECUTE has no code")
+                str(code, "utf-8")
+            except (Invalid, UnicodeDecodeError) as error:
                 self._reject(frame.execution, "invalid", str(error))
                 return
             self._recent.append(frame.execution)
             self._executions += 1
-            self._begin(Execution(frame.execution, self._executions, request, now), now)
+            self._begin(Execution(frame.execution, self._executions, self._asked, now), code, now)
 
     def _reject(self, execution: bytes, code: str, message: str) -> None:
         self._outbox.say(wire.REJECT, {"code": code, "message": message}, execution)
 
-    def _begin(self, running: Execution, now: float) -> None:
-        name = running.request.name
-        if name is None:
+    def _begin(self, running: Execution, code: bytes, now: float) -> None:
+        if running.request.name is None:
             self._count += 1
-            name = f"Cell [{self._count}]"
         running.count = self._count
         self._lost_at = 0
         self._outbox.keeper.begin(running.id, running.request.meta, 0 if running.request.name else self._count)
@@ -281,7 +285,7 @@ class Supervisor:
         self._interrupted = False
         self._running = running
         writers = self._pipes.begin(running, now)
-        self._to_worker(control.EXECUTE, running.number, running.request.for_worker(name, running.deadline, running.stale), writers)
+        self._to_worker(control.EXECUTE, running.number, running.request.task(running.count, running.deadline, running.stale, code), writers)
         self._oom.rose()  # what was killed before was not this execution's
 
     def _pass_blob(self, running: Execution, data: bytes) -> None:

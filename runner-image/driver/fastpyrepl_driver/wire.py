@@ -55,7 +55,7 @@ def encode(type: int, epoch: int, execution: bytes, payload: bytes, more: bool =
     return b"".join((MAGIC, checked, crc32(payload, crc32(checked)).to_bytes(4, "big"), payload))
 
 
-def parse(buffer: bytearray, start: int, known: frozenset[int]) -> Frame | None:
+def parse(buffer: bytes | bytearray, start: int, known: frozenset[int]) -> Frame | None:
     """Returns the frame at start, None while its end is not there yet. Raises BadFrame."""
     there = len(buffer) - start
     if there < HEADER_SIZE:
@@ -89,21 +89,26 @@ class Decoder:
     """
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._data = b""
+        self._at = 0  # up to where it was taken
         self._synced = False
         self._joined: Frame | None = None  # a split message so far
         self._parts = bytearray()
         self.faults: list[str] = []  # why bytes were skipped; the caller empties it
 
     def feed(self, data: bytes) -> None:
-        self._buffer += data
+        self._data = self._data[self._at :] + data
+        self._at = 0
 
     def next(self) -> Frame | None:
         """Returns the next message, None when more bytes are needed."""
-        while True:
+        while self._at < len(self._data):
             frame = self._next_frame() if self._synced else self._seek_hello()
             if frame is None:
                 return None
+            self._at += frame.size
+            if frame.type != HELLO and not frame.more and self._joined is None:
+                return frame
             try:
                 message = self._join(frame)
             except BadFrame as bad:
@@ -111,6 +116,7 @@ class Decoder:
                 continue
             if message is not None:
                 return message
+        return None
 
     def lose(self, reason: str) -> None:
         """Gives the framing up until the next HELLO."""
@@ -119,38 +125,32 @@ class Decoder:
         self._forget()
 
     def _next_frame(self) -> Frame | None:
-        buffer = self._buffer
-        if buffer and not buffer[0]:  # padding
-            del buffer[: len(buffer) - len(buffer.lstrip(b"\0"))]
+        data = self._data
+        if not data[self._at]:  # padding
+            self._at = len(data) - len(data[self._at :].lstrip(b"\0"))
         try:
-            frame = parse(buffer, 0, FROM_DAEMON)
+            return parse(data, self._at, FROM_DAEMON)
         except BadFrame as bad:
             self.lose(str(bad))
-            del buffer[:1]
+            self._at += 1
             return self._seek_hello()
-        if frame is not None:
-            del buffer[: frame.size]
-        return frame
 
     def _seek_hello(self) -> Frame | None:
         """Skips to the next whole HELLO, byte by byte, for what looks like another frame may be the inside of one."""
-        buffer = self._buffer
-        start = 0
-        while (start := buffer.find(MAGIC, start)) >= 0:
-            kind = buffer[start + 4 : start + 5]
+        data, start = self._data, self._at
+        while (start := data.find(MAGIC, start)) >= 0:
+            kind = data[start + 4 : start + 5]
             if not kind or kind[0] == HELLO:
                 try:
-                    frame = parse(buffer, start, FROM_DAEMON)
+                    frame = parse(data, start, FROM_DAEMON)
                 except BadFrame:
                     start += 1
                     continue
-                del buffer[:start]
-                if frame is not None:
-                    del buffer[: frame.size]
-                    self._synced = True
+                self._at = start
+                self._synced = frame is not None
                 return frame
             start += 1
-        del buffer[: max(0, len(buffer) - len(MAGIC) + 1)]  # its end may begin a magic
+        self._at = max(self._at, len(data) - len(MAGIC) + 1)  # its end may begin a magic
         return None
 
     def _join(self, frame: Frame) -> Frame | None:

@@ -17,11 +17,16 @@ sys.path.insert(0, DRIVER)
 
 from fastpyrepl_driver import kept, limits, output, values, wire  # noqa: E402
 
-__all__ = ["COMMAND", "DRIVER", "Daemon", "DriverTest", "Reply", "kept", "limits", "output", "values", "wire"]
+__all__ = ["COMMAND", "DRIVER", "Daemon", "DriverTest", "Reply", "execute", "kept", "limits", "output", "values", "wire"]
 
 PATIENCE = 30.0  # seconds for a reply, also on a machine that is busy
 # What starts the supervisor. Another command runs the same tests against it as PID 1: docker run --rm -i ... as the daemon does.
 COMMAND = shlex.split(os.environ.get("FASTPYREPL_TEST_DRIVER", "")) or [sys.executable, "-I", DRIVER]
+
+
+def execute(code: str, **fields: object) -> bytes:
+    """Returns the payload of an EXECUTE."""
+    return json.dumps(fields).encode() + b"\n" + code.encode()
 
 
 class Reply:
@@ -111,8 +116,8 @@ class Daemon:
         execution = execution or uuid.uuid4().bytes
         self.seq = 0
         self.replies[execution] = Reply()
-        self.send(wire.EXECUTE, {"code": code, "timeout": 20, "grace": 1, "max_stdout": 1 << 20, "max_stderr": 1 << 20,
-                                 "max_display": 1 << 20, **fields}, execution)
+        self.send(wire.EXECUTE, execute(code, **{"timeout": 20, "grace": 1, "max_stdout": 1 << 20, "max_stderr": 1 << 20,
+                                                 "max_display": 1 << 20, **fields}), execution)
         return execution
 
     def step(self, patience: float = PATIENCE) -> wire.Frame:

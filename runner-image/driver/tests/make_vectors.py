@@ -42,12 +42,12 @@ def bad(name: str, error: str, frame: bytes) -> dict:
 
 def frames() -> list[dict]:
     none = wire.NO_EXECUTION
-    sample = b'{"code": "1+1"}'
+    sample = b'{"timeout": 1}\n1+1'
     correct = raw(wire.EXECUTE, payload=sample)
     return [
         good("hello", wire.HELLO, b'{"protocol": 1, "nonce": "%s", "lease": 0, "memory": 0}' % NONCE.encode(), epoch=1, execution=none),
         good("execute", wire.EXECUTE, sample, seq=1),
-        good("part of an execute", wire.EXECUTE, b'{"code": "', flags=1, seq=1),
+        good("part of an execute", wire.EXECUTE, b'{"timeout": 1}\nprint(', flags=1, seq=1),
         good("empty data", wire.DATA, b"", seq=2),
         good("ping", wire.PING, b"", execution=none),
         good("stdout that is not UTF-8", wire.STDOUT, b"\xff\x00FPY1\x1b[0m"),
@@ -78,7 +78,7 @@ def streams() -> list[dict]:
     ready = raw(wire.READY, epoch=2, execution=wire.NO_EXECUTION, payload=b'{"protocol": 1, "nonce": "%s"}' % NONCE.encode())
     old_ready = raw(wire.READY, epoch=1, execution=wire.NO_EXECUTION, payload=b'{"protocol": 1, "nonce": "%s"}' % NONCE.encode())
     forged = raw(wire.READY, epoch=2, execution=wire.NO_EXECUTION, payload=b'{"protocol": 1, "nonce": "%s"}' % (b"cd" * 16))
-    execute = raw(wire.EXECUTE, epoch=1, seq=1, payload=b'{"code": "1+1"}')
+    execute = raw(wire.EXECUTE, epoch=1, seq=1, payload=b'{"timeout": 1}\n1+1')
     ping = raw(wire.PING, epoch=2, execution=wire.NO_EXECUTION)
     pong = raw(wire.PONG, epoch=2, execution=wire.NO_EXECUTION)
     stdout = raw(wire.STDOUT, epoch=1, payload=b"old")

@@ -7,7 +7,7 @@ import time
 import unittest
 import uuid
 
-from harness import Daemon, DriverTest, wire
+from harness import Daemon, DriverTest, Reply, execute, wire
 
 
 class Attaching(unittest.TestCase):
@@ -33,7 +33,7 @@ class Attaching(unittest.TestCase):
     def test_half_a_frame_of_a_dead_daemon_then_one_plus_one(self):
         daemon = self.daemon()
         daemon.attach()
-        request = wire.encode(wire.EXECUTE, 1, uuid.uuid4().bytes, json.dumps({"code": "x = 1"}).encode())
+        request = wire.encode(wire.EXECUTE, 1, uuid.uuid4().bytes, execute("x = 1"))
         for cut in (1, 3, 4, 39, 40, 41, len(request) - 1):
             daemon.write(request[:cut])
             daemon.attach(padded=True)
@@ -138,7 +138,7 @@ class Executing(DriverTest):
         self.assertEqual("ok", self.daemon.finish(self.daemon.start("1", first)).done["outcome"])
 
     def test_an_execute_that_is_wrong_is_refused_with_the_reason(self):
-        for fields, says in (({"code": 5}, "code must be a string"), ({"timeout": 0}, "timeout"), ({"timeout": "x"}, "timeout"), ({"grace": -1}, "grace"),
+        for fields, says in (({"timeout": 0}, "timeout"), ({"timeout": "x"}, "timeout"), ({"grace": -1}, "grace"),
                              ({"max_stdout": None}, "max_stdout"), ({"max_stderr": True}, "max_stderr"), ({"max_display": 1.5}, "max_display"),
                              ({"context": {"kind": "xml", "size": 1}}, "context.kind"), ({"stdin": {"size": -1}}, "stdin.size"), ({"context": 7}, "context"),
                              ({"locals": {"keys": [1], "max_value": 1, "max_total": 1}}, "locals.keys"), ({"name": 1}, "name")):
@@ -146,7 +146,11 @@ class Executing(DriverTest):
                 reject = self.daemon.finish(self.daemon.start(**{"code": "1", **fields})).reject
                 self.assertEqual("invalid", reject["code"])
                 self.assertIn(says, reject["message"])
-        for payload in (b"", b"[]", b"{", b'{"code": "1", "timeout": NaN}', b"\xff", b"[" * 100_000):
+        good = execute("1", timeout=1, grace=1, max_stdout=1, max_stderr=1, max_display=1)
+        self.daemon.send(wire.EXECUTE, good, id := uuid.uuid4().bytes)
+        self.daemon.replies[id] = Reply()
+        self.daemon.finish(id)
+        for payload in (b"", b"\n1", b"[]\n1", b"{\n1", b'{"timeout": NaN}\n1', b"\xff\n1", b"[" * 100_000 + b"\n1", good.removesuffix(b"\n1"), good + b"\xff"):
             execution = uuid.uuid4().bytes
             self.daemon.send(wire.EXECUTE, payload, execution)
             frame = self.daemon.next()
