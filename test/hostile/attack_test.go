@@ -93,7 +93,7 @@ def say(kind, body=b"", number=0, size=None, fd=None):
     os.write(control() if fd is None else fd, struct.pack(">BII", kind, number, len(body) if size is None else size) + body)
 
 def report(raised=0):
-    return struct.pack(">BddQ", raised, 0.0, 0.0, 0)
+    return struct.pack(">BcddQ", raised, b"+", 0.0, 0.0, 0)
 
 def frame(kind, payload=b"", epoch=1, execution=bytes(16)):
     "Returns a frame as only the supervisor sends them."

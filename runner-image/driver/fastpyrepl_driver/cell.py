@@ -47,9 +47,7 @@ class Cell:
         """Runs it, and sends all that it has to say but the report."""
         worker = self._worker
         attempt = worker.attempt
-        if len(self._pipes) != 2:
-            raise OSError("too many open files")
-        worker.output.begin(*self._pipes)
+        worker.output.begin(self._pipes)
         worker.display.begin(self._max_display, self._deadline, self._figures)
         value, error = attempt(self._run)
         _stop_tracing()
@@ -75,7 +73,8 @@ class Cell:
         if not self._whole:
             self._tell_cut()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-        report = control.REPORT.pack(self._raised or not self._whole, self._duration, _cpu_time() - self._cpu, peak)
+        kept = control.KEPT if self._worker.output.kept() else control.NOT_KEPT
+        report = control.REPORT.pack(self._raised or not self._whole, kept, self._duration, _cpu_time() - self._cpu, peak)
         self._worker.say(control.DONE, report, self._number)
         system.reset_peak()
 

@@ -15,12 +15,13 @@ import struct
 import _socket  # the socket module would bring selectors along
 
 # Supervisor to worker, and to the template.
-EXECUTE = 0x01  # TASK, options as a marshalled tuple, and the code in UTF-8; with the cell's stdout and stderr
+EXECUTE = 0x01  # TASK, options as a marshalled tuple, and the code in UTF-8; with the cell's stdout and stderr, or for those of the last
 BLOB = 0x02  # the next bytes of the execution's context, then of its stdin; one packet each
 ACK = 0x03  # the message of this number was passed on
 INPUT = 0x04  # answer to the INPUT_REQUEST of this number: NO_INPUT or HAS_INPUT and text
 LIMITS = 0x05  # LIMITS_BODY
 FORK = 0x06  # make a worker of the socket that comes along
+MAKE_ROOM = 0x07  # descriptors come next: make room for them
 
 # Worker to supervisor. DISPLAY, RESULT, ERROR, LOCALS and INPUT_REQUEST have the numbers they have in wire.
 READY = 0x11
@@ -37,8 +38,10 @@ ROOM = MAX_PACKET - FIRST.size  # bytes of a message that its first packet carri
 
 TASK = struct.Struct(">IdBI")  # number of the cell, deadline, whether an interrupt of an earlier one may be pending, bytes of the options
 
-# How a cell ended, as the worker says: raised, duration, CPU time, peak of memory. The supervisor decides on every other outcome.
-REPORT = struct.Struct(">BddQ")
+# How a cell ended, as the worker says: raised, whether it can go on with these stdout and stderr, duration, CPU time, peak of memory.
+# The supervisor decides on every other outcome.
+REPORT = struct.Struct(">BcddQ")
+KEPT, NOT_KEPT = b"+", b"-"
 COUNT = struct.Struct(">BQ")  # kind, bytes
 LIMITS_BODY = struct.Struct(">Qd")  # of the container: bytes of memory, and cores; 0 is unknown
 

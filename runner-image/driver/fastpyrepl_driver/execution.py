@@ -186,7 +186,7 @@ class Execution:
         duration = cpu_time = -1.0
         peak = 0
         if report:
-            _, duration, cpu_time, peak = control.REPORT.unpack(report)
+            _, _, duration, cpu_time, peak = control.REPORT.unpack(report)
         # On every cell's way; json.dumps of the whole takes four times as long.
         return (
             f'{{"outcome":"{outcome}","state_kept":{"true" if state_kept else "false"},"execution_count":{self.count}'

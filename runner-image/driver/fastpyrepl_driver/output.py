@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import struct
 
 from . import system
@@ -68,6 +69,27 @@ class Pipe:
 
     def close(self) -> None:
         os.close(self.fd)
+
+
+class Pair:
+    """A stdout and a stderr."""
+
+    def __init__(self) -> None:
+        self.stdout, self.stderr = Pipe(), Pipe()
+        self._pipes = {self.stdout.fd: self.stdout, self.stderr.fd: self.stderr}
+        self._poll = select.poll()
+        for fd in self._pipes:
+            self._poll.register(fd, select.POLLIN)
+
+    def writers(self) -> tuple[int, int]:
+        """Returns the ends to write to, which are the caller's to close."""
+        writers = self.stdout.writer, self.stderr.writer
+        self.stdout.writer = self.stderr.writer = -1
+        return writers
+
+    def ready(self) -> list[Pipe]:
+        """Returns those that have something, or are at their end."""
+        return [self._pipes[fd] for fd, _ in self._poll.poll(0)]
 
 
 def widen(fd: int) -> bool:

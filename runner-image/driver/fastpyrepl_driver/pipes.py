@@ -5,10 +5,10 @@ from __future__ import annotations
 import select
 import time
 
-from . import wire
+from . import system, wire
 from .execution import Execution
 from .outbox import Outbox
-from .output import Background, Cap, Pipe
+from .output import READ_SIZE, Background, Cap, Pair, Pipe
 
 SMALL = 4 << 10  # bytes: a reader that gets less at a time is ahead of the writer
 PAUSE = 0.001  # seconds before such a pipe is read again, so that many small writes become one frame
@@ -20,28 +20,50 @@ _BACKGROUND = {wire.STDOUT: wire.BACKGROUND_STDOUT, wire.STDERR: wire.BACKGROUND
 
 
 class Pipes:
-    """Every cell has a stdout and a stderr of its own, which tells its output from that of processes an earlier one left."""
+    """The cells' stdout and stderr.
+
+    A cell has a pair of its own, which tells its output from that of processes and threads that an earlier one left. When no process or
+    thread was made since the last cell began, nobody but the worker can write to its pair, and the next cell goes on with it.
+    """
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._spare = (Pipe(), Pipe())  # for the next cell
+        self._births = system.Births()
+        self._pair = Pair()  # of the running cell, or of the next where that gets one of its own
+        self._given_at = b""  # births when the worker got it; b"" is never
+        self._spare: Pair | None = None
         self._running: dict[Pipe, tuple[int, Cap]] = {}  # -> wire type, cap
         self._old: dict[Pipe, tuple[int, bytes]] = {}  # -> wire type, execution
         self._old_rest_until = 0.0
         self._background = Background(time.monotonic())
 
-    def begin(self, running: Execution, now: float) -> tuple[int, int]:
-        """Begins a cell. Returns the ends to write to, which are the caller's to close."""
-        stdout, stderr = self._spare
+    def worker_made(self) -> None:
+        """Is called after a worker was made. It has no pipes yet."""
+        self._births.check()
+        self._given_at = b""
+
+    def begin(self, running: Execution, now: float) -> tuple[int, ...]:
+        """Begins a cell. Returns the ends to write to, which are the caller's to close; none when the worker goes on with those it has."""
+        births = self._births.last()
+        writers: tuple[int, ...] = ()
+        if births and births == self._given_at:
+            for pipe in self._pair.ready():
+                left = pipe.pending()  # what a signal handler has written since the last cell
+                while left > 0:
+                    left -= self._read_old(pipe, now) or left
+            del self._old[self._pair.stdout], self._old[self._pair.stderr]
+        else:
+            if self._pair.stdout.writer < 0:
+                self._pair, self._spare = self._spare or Pair(), None
+            writers = self._pair.writers()
+            self._given_at = births
+        stdout, stderr = self._pair.stdout, self._pair.stderr
         self._running = {
             stdout: (wire.STDOUT, Cap(running.request.max_stdout)),
             stderr: (wire.STDERR, Cap(running.request.max_stderr)),
         }
         # A short cell's output leaves with its DONE: one wake-up and one write, here and all the way to the daemon.
         stdout.rest_until = stderr.rest_until = now + PAUSE
-        self._old_rest_until = now + OLD_PAUSE  # the last cell's pipes are about to close, which is not worth a wake-up
-        writers = stdout.writer, stderr.writer
-        stdout.writer = stderr.writer = -1
         return writers
 
     def watch(self, wanted: dict[int, int], now: float) -> None:
@@ -81,11 +103,14 @@ class Pipes:
 
     def drain(self, running: Execution) -> None:
         """Reads what was written so far: not until there is nothing, for a child may write for ever."""
-        for pipe, (kind, cap) in self._running.items():
-            left = pipe.pending()
-            while left > 0 and (data := pipe.read(left)):
-                left -= len(data)
+        for pipe in self._pair.ready():
+            kind, cap = self._running[pipe]
+            data = pipe.read()
+            left = pipe.pending() if data and len(data) == READ_SIZE else 0
+            while data:
                 self._pass(running, kind, cap, data)
+                data = pipe.read(left) if left > 0 else None
+                left -= len(data or b"")
 
     def finish(self, running: Execution) -> None:
         """Sends the end of the output."""
@@ -97,8 +122,11 @@ class Pipes:
             if tail := cap.finish():
                 self._outbox.send(kind, running.id, tail)
 
-    def retire(self, running: Execution) -> None:
-        """Keeps the pipes of a cell that has ended, for what it left behind, and makes those of the next."""
+    def retire(self, running: Execution, kept: bool, now: float) -> None:
+        """Watches the pipes of a cell that has ended, for what it left behind. kept tells that the worker can go on with them."""
+        if not kept:
+            self._given_at = b""
+        self._old_rest_until = now + OLD_PAUSE  # the next cell may come at once, and the ends that nobody needs are about to close
         for pipe, (kind, _) in self._running.items():
             self._old[pipe] = _BACKGROUND[kind], running.id
         self._running = {}
@@ -107,13 +135,14 @@ class Pipes:
                 self._read_old(pipe, time.monotonic())  # most are at their end
         while len(self._old) > MAX_OLD:
             self._close_old(next(iter(self._old)))
-        self._spare = (Pipe(), Pipe())
+        if self._spare is None:
+            self._spare = Pair()
 
     def _pass(self, running: Execution, kind: int, cap: Cap, data: bytes) -> None:
         if part := cap.feed(data):
             self._outbox.send(kind, running.id, part)
 
-    def _read_old(self, pipe: Pipe, now: float) -> None:
+    def _read_old(self, pipe: Pipe, now: float) -> int:
         """Reads what processes and threads of an ended cell write. A flood is slowed down, and mostly dropped."""
         data = pipe.read()
         if data:
@@ -123,7 +152,10 @@ class Pipes:
                 self._outbox.send(kind, execution, part)
         elif data is not None:
             self._close_old(pipe)
+        return len(data or b"")
 
     def _close_old(self, pipe: Pipe) -> None:
         del self._old[pipe]
         pipe.close()
+        if pipe in (self._pair.stdout, self._pair.stderr):
+            self._given_at = b""

@@ -30,28 +30,46 @@ class Output:
         self._plain = [_Stream(fd, lambda fd: io.FileIO(fd, "wb", closefd=False)) for fd in (1, 2)]
         self._routed = [_Stream(fd, lambda fd: _Router(fd, self._owners)) for fd in (1, 2)]
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = [stream.text() for stream in self._plain]
-        self._null = system.duplicate_high(0)  # /dev/null
-        self._room: list[int] = []  # descriptors that nobody needs, held while code runs
+        self._pipes: list[int] = []  # duplicates of 1 and 2, for the next cell that goes on with them
 
     def make_room(self) -> None:
         """Lets the next cell's pipes in, also when user code has opened all the files that it may."""
-        while self._room:
+        while self._pipes:
             try:
-                os.close(self._room.pop())
+                os.close(self._pipes.pop())
             except OSError:
                 pass  # user code closed it
 
-    def begin(self, stdout: int, stderr: int) -> None:
-        """Begins a cell with its own pipes, of which it takes the descriptors over."""
+    def begin(self, pipes: list[int]) -> None:
+        """Begins a cell with its own pipes, of which it takes the descriptors over; without any it goes on with the last cell's."""
         self._prune()
+        if not pipes and self.kept():
+            kept, self._pipes = self._pipes, []
+            os.dup2(kept[0], 1)  # whatever user code has made of them
+            os.dup2(kept[1], 2)
+            self._pipes = kept
+        elif len(pipes) == 2:
+            self._take(*pipes)
+        else:
+            raise OSError("too many open files")
+        streams = self._routed if self._owners else self._plain
+        sys.stdout, sys.stderr = streams[0].text(), streams[1].text()
+
+    def _take(self, stdout: int, stderr: int) -> None:
         if min(stdout, stderr) < 3:  # the last cell closed its own, and these took their numbers
             stdout, stderr = system.duplicate_high(stdout), system.duplicate_high(stderr)
         for target, fd in ((1, stdout), (2, stderr)):
             os.dup2(fd, target)
             os.close(fd)
-        self._keep_room()
-        streams = self._routed if self._owners else self._plain
-        sys.stdout, sys.stderr = streams[0].text(), streams[1].text()
+        try:
+            for fd in (1, 2):
+                self._pipes.append(system.duplicate_high(fd))
+        except OSError:
+            pass  # user code lowered the limit, or closed everything
+
+    def kept(self) -> bool:
+        """Tells whether the next cell can go on with this one's pipes."""
+        return len(self._pipes) == 2
 
     def flush(self) -> None:
         """Writes out what user code's own streams hold back. The cell's are never behind."""
@@ -70,13 +88,6 @@ class Output:
         if left:
             pipes = system.duplicate_high(1), system.duplicate_high(2)
             self._owners.update(dict.fromkeys(left, pipes))
-
-    def _keep_room(self) -> None:
-        try:
-            while len(self._room) < 2:
-                self._room.append(system.duplicate_high(self._null))
-        except OSError:
-            pass  # user code lowered the limit, or closed everything
 
     def _prune(self) -> None:
         if not self._owners:

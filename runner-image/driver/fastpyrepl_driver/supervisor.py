@@ -285,6 +285,8 @@ class Supervisor:
         self._interrupted = False
         self._running = running
         writers = self._pipes.begin(running, now)
+        if writers:
+            self._to_worker(control.MAKE_ROOM)
         self._to_worker(control.EXECUTE, running.number, running.request.task(running.count, running.deadline, running.stale, code), writers)
         self._oom.rose()  # what was killed before was not this execution's
 
@@ -316,6 +318,7 @@ class Supervisor:
 
     def _start_worker(self) -> None:
         self._worker = self._starter.start()
+        self._pipes.worker_made()
         self._interrupted = False
 
     def _read_worker(self, worker: Worker) -> None:
@@ -391,12 +394,13 @@ class Supervisor:
     def _finish(self, running: Execution, outcome: str, state_kept: bool, cause: dict[str, object] | None, report: bytes) -> None:
         """Sends the last output and DONE."""
         self._pipes.finish(running)
-        self._outbox.send(wire.DONE, running.id, running.done(time.monotonic(), outcome, state_kept, cause, report))
+        now = time.monotonic()
+        self._outbox.send(wire.DONE, running.id, running.done(now, outcome, state_kept, cause, report))
         self._outbox.write()
         self._running = None
         if self._worker is not None:
             self._worker.discard(control.BLOB)  # nobody wants them any more
-        self._pipes.retire(running)
+        self._pipes.retire(running, report[1:2] == control.KEPT, now)
         if self._stdin_ended:
             self._stopped = True
 

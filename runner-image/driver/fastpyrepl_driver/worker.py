@@ -105,7 +105,6 @@ class Worker:
             self._cell.end()
             self._cell = None
             return
-        self.output.make_room()
         message = self.channel.receive()
         if message.kind == control.EXECUTE:
             self._cell = cell = Cell(self, message)
@@ -118,7 +117,9 @@ class Worker:
 
     def between(self, message: Message) -> None:
         """Handles a message that is nobody's answer."""
-        if message.kind == control.LIMITS:
+        if message.kind == control.MAKE_ROOM:
+            self.output.make_room()
+        elif message.kind == control.LIMITS:
             memory, cpus = control.LIMITS_BODY.unpack(message.body)
             self.memory.set(memory)
             if cpus:

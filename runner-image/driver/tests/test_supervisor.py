@@ -344,7 +344,7 @@ class Endings(DriverTest):
     def test_an_error_that_the_worker_did_not_tell_is_told(self):
         reply = self.run_cell("import os, socket, struct, time\n"
                               "fd = next(fd for fd in map(int, os.listdir('/proc/self/fd')) if os.path.exists(f'/proc/self/fd/{fd}') and 'socket' in os.readlink(f'/proc/self/fd/{fd}'))\n"
-                              "report = struct.pack('>BddQ', 1, 0, 0, 0)\n"
+                              "report = struct.pack('>BcddQ', 1, b'-', 0, 0, 0)\n"
                               "socket.socket(fileno=os.dup(fd)).send(struct.pack('>BII', 0x12, 1, len(report)) + report)")
         self.assertEqual(("error", "Exception"), (reply.done["outcome"], reply.error["type"]))
 
@@ -374,7 +374,7 @@ class Endings(DriverTest):
             "pid = ctypes.CDLL(None).fork()\n"  # the interpreter does not notice, and does not close the socket
             "if not pid:\n"
             "    forged = socket.socket(fileno=control[0])\n"
-            "    forged.send(bytes([0x12]) + bytes(8) + bytes(25))\n"
+            "    forged.send(bytes([0x12]) + bytes(8) + bytes(26))\n"
             "    os._exit(0)\n"
             "os.waitpid(pid, 0)\n"
             "print('the true end')")
