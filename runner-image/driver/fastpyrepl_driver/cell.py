@@ -41,7 +41,7 @@ class Cell:
         self._cut_by = "Exception"  # what kind of it came out of run; it did unless
         self._whole = False  # nothing was left out
         self._duration = 0.0
-        self._cpu = _cpu_time()
+        self._cpu = _cpu_time(resource.getrusage(resource.RUSAGE_SELF))
 
     def run(self) -> None:
         """Runs it, and sends all that it has to say but the report."""
@@ -72,9 +72,9 @@ class Cell:
         """Sends the report. It may be sent twice: the supervisor takes the first of this number."""
         if not self._whole:
             self._tell_cut()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+        used = resource.getrusage(resource.RUSAGE_SELF)
         kept = control.KEPT if self._worker.output.kept() else control.NOT_KEPT
-        report = control.REPORT.pack(self._raised or not self._whole, kept, self._duration, _cpu_time() - self._cpu, peak)
+        report = control.REPORT.pack(self._raised or not self._whole, kept, self._duration, _cpu_time(used) - self._cpu, used.ru_maxrss << 10)
         self._worker.say(control.DONE, report, self._number)
         system.reset_peak()
 
@@ -90,6 +90,9 @@ class Cell:
     def _receive(self) -> None:
         """Takes the context and the stdin that follow the EXECUTE."""
         size = self._context_size + self._stdin_size
+        if not size and not self._context_kind:
+            self._worker.input.begin(b"", self._asks)
+            return
         received = bytearray()
         while len(received) < size:
             message = self._worker.channel.receive()
@@ -188,10 +191,10 @@ def _stop_tracing() -> None:
         sys.setrecursionlimit(1000)
 
 
-def _cpu_time() -> float:
+def _cpu_time(own: resource.struct_rusage) -> float:
     """Returns the CPU time of this process and of its children that ended."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 def _write_all(fd: int, data: bytes) -> None:

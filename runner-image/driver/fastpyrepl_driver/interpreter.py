@@ -57,7 +57,8 @@ class Interpreter:
         """Runs source. Returns the value of its last expression, None when there is none or a semicolon follows it."""
         self.awaited = False
         self._remember(source, name)
-        _forget_directory()
+        if "import" in source:
+            _forget_directory()
         try:
             tree = compile(source, name, "exec", _ONLY_AST | _TOP_LEVEL_AWAIT | self._futures, dont_inherit=True)
             last = tree.body.pop() if tree.body and type(tree.body[-1]) is Expr else None

@@ -92,9 +92,10 @@ class Supervisor:
         now = time.monotonic()
         if self._stdin in fds:
             self._read_stdin()
-        glance = self._pipes.read(self._running, fds, now)
         worker = self._worker
-        if worker is not None and (worker.fd in fds or glance):
+        if worker is not None and worker.fd in fds:
+            self._read_worker(worker)
+        if self._pipes.read(self._running, fds, now) and worker is self._worker:
             self._read_worker(worker)
         if self._wakeup in fds:
             os.read(self._wakeup, 4096)
@@ -334,45 +335,46 @@ class Supervisor:
                     return
                 if worker.pid in (0, pid):  # anyone else is a child that kept the socket
                     self._hear(worker, pid, packet)
+                    if self._running is None:
+                        return  # what else there is can wait until the daemon has its DONE
         except Violation as violation:
             self._end_worker({"kind": "unknown", "message": f"the worker broke its protocol: {violation}"})
 
     def _hear(self, worker: Worker, pid: int, packet: bytes) -> None:
         running = self._running
-        kind = packet[0]
-        if kind == control.READY and not worker.ready:
-            worker.pid, worker.ready = pid, True
-            self._starter.started()
-            self._say_ready()
-        elif running is None or not worker.ready:
-            pass  # a thread that an ended cell left behind
-        elif kind == control.MORE:
+        if running is None or not worker.ready:
+            if packet[0] == control.READY and not worker.ready:
+                worker.pid, worker.ready = pid, True
+                self._starter.started()
+                self._say_ready()
+            return  # else a thread that an ended cell left behind
+        if packet[0] == control.MORE:
             self._relay(running, packet[1:])
-        elif len(packet) < control.FIRST.size:
+            return
+        if len(packet) < control.FIRST.size:
             raise Violation("a short packet")
+        kind, number, size = control.FIRST.unpack_from(packet)
+        body = packet[control.FIRST.size :]
+        if kind == control.DONE and size == len(body) == control.REPORT.size and not running.relaying():
+            if number == running.number:
+                self._cell_ended(running, body)
+        elif kind in _RELAYED:
+            running.begin_relay(kind, number, size)
+            self._pipes.drain(running)
+            self._relay(running, body)
+        elif kind == wire.INPUT_REQUEST and size == len(body) and running.request.input:
+            self._pipes.drain(running)
+            running.input_number = number
+            self._outbox.send(kind, running.id, body)
+        elif kind == control.LEFT_OUT and size == len(body) == control.COUNT.size:
+            running.left_out(body)
+        elif kind == control.CLEARED:
+            running.stale = False
+            if running.reason:
+                self._interrupted = True
+                worker.interrupt()
         else:
-            kind, number, size = control.FIRST.unpack_from(packet)
-            body = packet[control.FIRST.size :]
-            if kind in _RELAYED:
-                running.begin_relay(kind, number, size)
-                self._pipes.drain(running)
-                self._relay(running, body)
-            elif kind == wire.INPUT_REQUEST and size == len(body) and running.request.input:
-                self._pipes.drain(running)
-                running.input_number = number
-                self._outbox.send(kind, running.id, body)
-            elif kind == control.DONE and size == len(body) == control.REPORT.size and not running.relaying():
-                if number == running.number:
-                    self._cell_ended(running, body)
-            elif kind == control.LEFT_OUT and size == len(body) == control.COUNT.size:
-                running.left_out(body)
-            elif kind == control.CLEARED:
-                running.stale = False
-                if running.reason:
-                    self._interrupted = True
-                    worker.interrupt()
-            else:
-                raise Violation(f"message {kind} of {size} bytes")
+            raise Violation(f"message {kind} of {size} bytes")
 
     def _relay(self, running: Execution, data: bytes) -> None:
         number = running.relay(data, lambda kind, part, more: self._outbox.send(kind, running.id, part, more))
