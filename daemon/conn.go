@@ -27,8 +27,6 @@ type conn struct {
 	conns  *conns
 	linger atomic.Bool
 	socket atomic.Bool // a WebSocket, whose handler closes it with a reason when the server gives up
-
-	writers sync.WaitGroup // of streamed answers
 }
 
 // lingers makes the connection drain what its client still sends when it is closed.
@@ -36,7 +34,6 @@ func (c *conn) lingers() { c.linger.Store(true) }
 
 func (c *conn) Close() error {
 	defer c.conns.remove(c)
-	defer c.writers.Wait() // they notice
 	if c.linger.Load() && c.CloseWrite() == nil && c.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
 		_, _ = io.Copy(io.Discard, c.TCPConn) // until the client has closed, or the deadline
 	}

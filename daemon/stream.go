@@ -1,55 +1,67 @@
 package daemon
 
 import (
-	"bufio"
 	"context"
+	"errors"
+	"io"
 	"mime"
 	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 )
 
 // StreamWriter sends the parts of an answer as they come.
 type StreamWriter struct {
-	w         *bufio.Writer
+	w         io.Writer // a chunk for each write
 	conn      *conn
 	timeout   time.Duration // for one part to leave
 	heartbeat time.Duration
 }
 
-// Send writes one part and sees to it that it leaves now. It waits while a few parts have not left yet. An error means
-// that nobody reads any more.
+// Send writes one part, which leaves now. An error means that nobody reads any more.
 func (s *StreamWriter) Send(part []byte) error {
 	if err := s.conn.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
 		return err
 	}
-	if _, err := s.w.Write(part); err != nil {
-		return err
-	}
-	return s.w.Flush()
+	_, err := s.w.Write(part)
+	return err
 }
 
 // Heartbeat is how long the stream may say nothing.
 func (s *StreamWriter) Heartbeat() time.Duration { return s.heartbeat }
 
-// Stream answers with what write sends, until it returns. write runs beside and after the handler, with a context that
+// Stream answers with what write sends, until it returns. write runs after the handler, with a context that
 // ends with ErrClientLeft as its cause when the client has left, or with the request's Context; it must not use c.
 func Stream(c *fiber.Ctx, contentType string, write func(ctx context.Context, s *StreamWriter)) {
 	server, nc, ctx := scopeOf(c).server, connOf(c), Context(c)
 	c.Set(fiber.HeaderContentType, contentType)
 	c.Set("X-Accel-Buffering", "no") // nginx would hold it back
 	c.Response().ImmediateHeaderFlush = true
-	nc.writers.Add(1)
-	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
-		defer nc.writers.Done()
+	c.Context().SetBodyStream(bodyStream(func(w io.Writer) error {
 		ctx, stop := watchLeave(ctx, nc)
 		defer stop()
 		defer server.recoverTail()
 		write(ctx, &StreamWriter{w: w, conn: nc, timeout: server.cfg.WriteTimeout, heartbeat: server.beat})
-		_ = nc.SetWriteDeadline(time.Now().Add(server.cfg.WriteTimeout)) // for the end of the body
-	})
+		return nc.SetWriteDeadline(time.Now().Add(server.cfg.WriteTimeout)) // for the end of the body
+	}), -1)
 }
+
+// bodyStream is a body that fasthttp has written in the connection's own goroutine. The stream writers of fasthttp's
+// take it in pieces of 4 KiB from a goroutine of their own.
+type bodyStream func(w io.Writer) error
+
+var _ fasthttp.BodyWriterTo = (bodyStream)(nil)
+
+// WriteTo returns when the body is written, or the connection fails; then w knows the error too.
+func (b bodyStream) WriteTo(w io.Writer) (int64, error) { return 0, b(w) }
+
+// SupportsBodyWriteTo makes fasthttp call WriteTo.
+func (b bodyStream) SupportsBodyWriteTo() bool { return true }
+
+// Read is for writers that know no WriteTo. There is none.
+func (b bodyStream) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
 // Accepts tells whether the client's Accept header names this media type; wildcards do not count.
 func Accepts(c *fiber.Ctx, mediaType string) bool {
