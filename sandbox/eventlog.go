@@ -41,6 +41,8 @@ const (
 	entryOverhead = 256
 	// maxExecutionEvents is what the events of one execution take beside their text, displays and locals, in bytes.
 	maxExecutionEvents = 16384 * entryOverhead
+	// minDoubled is how long a stream is before its memory is doubled whenever it is used up, in bytes.
+	minDoubled = 256 << 10
 	// maxEventText is how long the text of one event gets by joining, in bytes.
 	maxEventText = 64 << 10
 	// maxBatch is about how much text Next returns at once, in bytes: a reader that is slow holds it.
@@ -54,6 +56,9 @@ func (l *eventLog) appendText(t EventType, decode func(dst *strings.Builder)) {
 	defer l.mu.Unlock()
 	text := l.stream(t)
 	from := text.Len()
+	if from+maxEventText > text.Cap() && from > minDoubled {
+		text.Grow(from) // doubles; append would grow by a quarter, and copy a flood several times over
+	}
 	if decode(text); text.Len() == from {
 		return
 	}

@@ -3,6 +3,7 @@ package rest
 import (
 	"time"
 
+	"github.com/gjyotin305/fastpyrepl/daemon"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -22,6 +23,19 @@ type EventMessage struct {
 	Input      *sandbox.Prompt    `json:"input_request,omitempty"`
 	*Beginning                    // started
 	*Ending                       // done
+}
+
+// append appends m as JSON of one line. The text of an event is the last of its fields, and by far the longest.
+func (m EventMessage) append(dst []byte) ([]byte, error) {
+	text := m.Text
+	m.Text = ""
+	b, err := daemon.JSON(m)
+	dst = append(dst, b...)
+	if err != nil || text == "" {
+		return dst, err
+	}
+	dst = append(dst[:len(dst)-1], `,"text":`...)
+	return append(appendQuoted(dst, text), '}'), nil
 }
 
 // Beginning is what started says.

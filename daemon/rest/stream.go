@@ -15,7 +15,7 @@ import (
 // encoding is how a stream writes its events.
 type encoding struct {
 	mediaType string
-	event     func(m EventMessage) ([]byte, error)
+	event     func(dst []byte, m EventMessage) ([]byte, error) // appends it
 	silence   []byte // sent now and then while there is no event; nil for nothing
 }
 
@@ -34,14 +34,15 @@ func encodingOf(c *fiber.Ctx) *encoding {
 	return nil
 }
 
-func encodeSSE(m EventMessage) ([]byte, error) {
-	data, err := daemon.JSON(m) // of one line
-	return fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", m.Seq, m.Type, data), err
+func encodeSSE(dst []byte, m EventMessage) ([]byte, error) {
+	dst = fmt.Appendf(dst, "id: %d\nevent: %s\ndata: ", m.Seq, m.Type)
+	dst, err := m.append(dst) // of one line
+	return append(dst, "\n\n"...), err
 }
 
-func encodeNDJSON(m EventMessage) ([]byte, error) {
-	data, err := daemon.JSON(m)
-	return append(data, '\n'), err
+func encodeNDJSON(dst []byte, m EventMessage) ([]byte, error) {
+	dst, err := m.append(dst)
+	return append(dst, '\n'), err
 }
 
 // stream answers with the events of a feed above after, as they come. x is the execution they belong to; nil for a
@@ -62,6 +63,7 @@ func closing(ctx context.Context) bool {
 
 // write sends events until the feed ends. An error means that the client left, or the server gives up.
 func (e *encoding) write(ctx context.Context, s *daemon.StreamWriter, feed sandbox.Feed, x *sandbox.Execution, after uint64) error {
+	var part []byte
 	for {
 		events, ended, err := next(ctx, feed, after, s.Heartbeat())
 		if errors.Is(err, errSilence) {
@@ -70,13 +72,13 @@ func (e *encoding) write(ctx context.Context, s *daemon.StreamWriter, feed sandb
 		if err != nil {
 			return err
 		}
-		var part []byte
+		if part = part[:0]; cap(part) > maxReused {
+			part = nil
+		}
 		for _, ev := range events {
-			encoded, err := e.event(newEventMessage(ev, x))
-			if err != nil {
+			if part, err = e.event(part, newEventMessage(ev, x)); err != nil {
 				return err
 			}
-			part = append(part, encoded...)
 			after = ev.Seq
 		}
 		if len(part) > 0 {
@@ -92,6 +94,10 @@ func (e *encoding) write(ctx context.Context, s *daemon.StreamWriter, feed sandb
 		}
 	}
 }
+
+// maxReused is how large a buffer for events is kept for those that follow, in bytes: one large display must not hold its
+// memory for as long as its stream goes on.
+const maxReused = 1 << 20
 
 var errSilence = errors.New("nothing was said for a while")
 
