@@ -56,8 +56,8 @@ func (l *eventLog) appendText(t EventType, decode func(dst *strings.Builder)) {
 	defer l.mu.Unlock()
 	text := l.stream(t)
 	from := text.Len()
-	if from+maxEventText > text.Cap() && from > minDoubled {
-		text.Grow(from) // doubles; append would grow by a quarter, and copy a flood several times over
+	if from > minDoubled {
+		text.Grow(maxEventText) // doubles where there is no room; append would grow by a quarter, and copy a flood several times over
 	}
 	if decode(text); text.Len() == from {
 		return
