@@ -49,10 +49,15 @@ class Frame:
         self.size = size  # bytes on the wire
 
 
-def encode(type: int, epoch: int, execution: bytes, payload: bytes, more: bool = False, seq: int = 0) -> bytes:
-    """Returns one frame. The payload must not be longer than MAX_PAYLOAD."""
+def head(type: int, epoch: int, execution: bytes, payload: bytes, more: bool = False, seq: int = 0) -> bytes:
+    """Returns the header of one frame, whose payload must not be longer than MAX_PAYLOAD."""
     checked = _CHECKED.pack(type, MORE if more else 0, 0, epoch, seq, execution, len(payload))
-    return b"".join((MAGIC, checked, crc32(payload, crc32(checked)).to_bytes(4, "big"), payload))
+    return MAGIC + checked + crc32(payload, crc32(checked)).to_bytes(4, "big")
+
+
+def encode(type: int, epoch: int, execution: bytes, payload: bytes, more: bool = False, seq: int = 0) -> bytes:
+    """Returns one frame."""
+    return head(type, epoch, execution, payload, more, seq) + payload
 
 
 def parse(buffer: bytes | bytearray, start: int, known: frozenset[int]) -> Frame | None:
