@@ -112,10 +112,12 @@ func writeError(c *fiber.Ctx, err error) error {
 	return nil
 }
 
+var jsonOptions = json.JoinOptions(json.FormatNilMapAsNull(true), json.Deterministic(true),
+	jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+
 // JSON encodes v on one line. Text that is not UTF-8, which only a broken driver sends, becomes U+FFFD.
 func JSON(v any) ([]byte, error) {
-	return json.Marshal(v, json.FormatNilMapAsNull(true), json.Deterministic(true),
-		jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	return json.Marshal(v, jsonOptions)
 }
 
 // WriteJSON answers with v.

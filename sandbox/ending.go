@@ -97,11 +97,11 @@ func (e *Execution) ended() {
 }
 
 func (e *Execution) invalidUTF8() map[string]int64 {
-	var counts map[string]int64
+	if e.stdout.invalid == 0 && e.stderr.invalid == 0 {
+		return nil
+	}
+	counts := map[string]int64{}
 	for t, n := range map[EventType]int64{EventStdout: e.stdout.invalid, EventStderr: e.stderr.invalid} {
-		if n > 0 && counts == nil {
-			counts = map[string]int64{}
-		}
 		if n > 0 {
 			counts[string(t)] = n
 		}

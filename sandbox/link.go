@@ -14,7 +14,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// writeTimeout bounds one write to a supervisor, which always reads: one that does not is dead or frozen.
+// writeTimeout is what one write to a supervisor has at least, and at most twice. It always reads: one that does not is
+// dead or frozen.
 const writeTimeout = 10 * time.Second
 
 const lastWriteTimeout = 200 * time.Millisecond
@@ -25,8 +26,9 @@ type link struct {
 	dec    *wire.Decoder
 	epoch  uint32 // immutable after attach
 
-	mu  sync.Mutex // keeps frames whole
-	buf []byte     // guarded by mu
+	mu       sync.Mutex // keeps frames whole
+	buf      []byte     // guarded by mu
+	deadline time.Time  // guarded by mu; of writes
 
 	closing atomic.Bool // nothing but the last message is sent any more
 }
@@ -106,8 +108,11 @@ func (l *link) sendLast(t wire.Type) {
 }
 
 func (l *link) write(b []byte) error {
-	if err := l.stream.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return err
+	if now := time.Now(); l.deadline.Before(now.Add(writeTimeout)) { // setting one for every cell would show
+		l.deadline = now.Add(2 * writeTimeout)
+		if err := l.stream.SetWriteDeadline(l.deadline); err != nil {
+			return err
+		}
 	}
 	if l.closing.Load() { // after the deadline was set, which sendLast may have set before
 		return net.ErrClosed

@@ -101,14 +101,17 @@ func (r Request) validate(config Config) error {
 			return Errorf(CodeInvalid, "figures has %.20q, allowed are %s", format, strings.Join(FigureFormats, ", "))
 		}
 	}
-	for name, limit := range map[string][2]int64{
-		"max_stdout":  {r.MaxStdout, cfg.MaxStdout},
-		"max_stderr":  {r.MaxStderr, cfg.MaxStderr},
-		"max_display": {r.MaxDisplay, cfg.MaxDisplay},
-		"max_locals":  {r.MaxLocals, cfg.MaxLocals},
+	for _, limit := range [...]struct {
+		name        string
+		asked, most int64
+	}{
+		{"max_stdout", r.MaxStdout, cfg.MaxStdout},
+		{"max_stderr", r.MaxStderr, cfg.MaxStderr},
+		{"max_display", r.MaxDisplay, cfg.MaxDisplay},
+		{"max_locals", r.MaxLocals, cfg.MaxLocals},
 	} {
-		if limit[0] < 0 || limit[0] > limit[1] {
-			return Errorf(CodeInvalid, "%s is %d bytes, it must be above 0 and at most %d", name, limit[0], limit[1])
+		if limit.asked < 0 || limit.asked > limit.most {
+			return Errorf(CodeInvalid, "%s is %d bytes, it must be above 0 and at most %d", limit.name, limit.asked, limit.most)
 		}
 	}
 	return nil

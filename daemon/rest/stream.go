@@ -16,7 +16,7 @@ import (
 type encoding struct {
 	mediaType string
 	event     func(dst []byte, m EventMessage) ([]byte, error) // appends it
-	silence   []byte // sent now and then while there is no event; nil for nothing
+	silence   []byte                                           // sent now and then while there is no event; nil for nothing
 }
 
 var (
