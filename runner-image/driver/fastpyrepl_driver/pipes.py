@@ -11,6 +11,7 @@ from .outbox import Outbox
 from .output import READ_SIZE, Background, Cap, Pair, Pipe
 
 SMALL = 4 << 10  # bytes: a reader that gets less at a time is ahead of the writer
+MAX_READS = 8  # of a pipe that is full, before others have their turn
 PAUSE = 0.001  # seconds before such a pipe is read again, so that many small writes become one frame
 MAX_OLD = 16  # pipes of ended cells
 OLD_PAUSE = 0.02  # seconds between two reads of the output of ended cells
@@ -87,15 +88,17 @@ class Pipes:
         """Reads the pipes that are ready. Returns whether the running cell may have ended with what it wrote."""
         small = False
         for pipe, (kind, cap) in self._running.items():
-            if pipe.fd in ready and running is not None:
+            if running is None or pipe.fd not in ready:
+                continue
+            for _ in range(MAX_READS):
                 data = pipe.read()
                 if data:
                     self._pass(running, kind, cap, data)
-                    if len(data) < SMALL:
-                        pipe.rest_until = now + PAUSE
-                        small = True
-                elif data is not None:
-                    pipe.rest_until = float("inf")  # everybody closed it
+                if not data or len(data) < READ_SIZE:
+                    break
+            if data is not None and len(data) < SMALL:
+                pipe.rest_until = now + PAUSE if data else float("inf")  # everybody closed it
+                small = small or bool(data)
         for pipe in list(self._old):
             if pipe.fd in ready:
                 self._read_old(pipe, now)
