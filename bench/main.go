@@ -79,9 +79,8 @@ func run(ctx context.Context, binary string, rounds, calls int, out string) (err
 	row(&t, "new session to first result, against create + attach + start + driver ready", cold, "≤ 1.3")
 	row(&t, "warm `/execute` of `x = 2\\nprint(x)`, against an attach echo, 1 connection", warm1.pair, "≤ 2")
 	row(&t, "the same, 16 connections to 16 sessions, against 16 echoes", warm16.pair, "")
-	fmt.Fprintf(&t, "\nWhere a warm execution's time goes, 1 connection: `GET /health`, which is the way to the daemon and back alone, takes p50 %.2f ms.\n",
-		warm1.health.quantile(0.5))
-	fmt.Fprintf(&t, "CPU time by process, in microseconds: of an execution %s; of an echo %s.\n", &warm1.cell, &warm1.echo)
+	fmt.Fprintf(&t, "\nWhere the time of a warm execution goes: CPU time by process, in microseconds a call, on one connection.\n\n")
+	fmt.Fprintf(&t, "- an execution: %s\n- an echo: %s\n\n%s", &warm1.cell, &warm1.echo, whereTo)
 	fmt.Fprintf(&t, "\nFrom `print` to a streaming client, on one clock: p50 %.2f ms, p99 %.2f ms (promised: 50).\n",
 		heard.quantile(0.5), heard.quantile(0.99))
 	fmt.Fprintf(&t, "\n%d MiB of stdout: raw attach stream %.0f MiB/s, through fastpyrepl to a client %.0f MiB/s, ratio %.2f (aim ≥ 0.5).\n",
@@ -95,6 +94,13 @@ func run(ctx context.Context, binary string, rounds, calls int, out string) (err
 	_, err = io.WriteString(os.Stdout, t.String())
 	return err
 }
+
+// whereTo explains the CPU times. What it says of caches was measured with loops that sweep them between two calls.
+const whereTo = `An execution wakes all of these one after the other, and those before the worker again on its way back, so that nearly all of it is
+time that the client waits. An echo wakes three, which answer so soon that they are hardly asleep in between. What an
+execution runs would take a tenth of the time in a loop of its own: whoever wakes finds its instructions gone from the caches, because
+four other processes had the cores meanwhile.
+`
 
 // rate is MiB of flood a second, at the median.
 func rate(s samples) float64 { return (flood >> 20) / (s.quantile(0.5) / 1000) }

@@ -98,9 +98,8 @@ func (b *bench) driverReady(ctx context.Context, like container) (id string, err
 // warmth is what warm measures.
 type warmth struct {
 	pair
-	health samples // GET /health: the way to the daemon and back alone
-	echo   usage   // of the raw side
-	cell   usage   // of ours
+	echo usage // of the raw side
+	cell usage // of ours
 }
 
 // warm measures executions in sessions that are there against echoes of as many bytes, n connections side by side.
@@ -155,11 +154,7 @@ func (b *bench) warm(ctx context.Context, n, calls int) (warmth, error) {
 		if err != nil {
 			return w, fmt.Errorf("execute: %w", err)
 		}
-		health, err := together(n, calls/turns, func(i int) error { return executes[i].health() })
-		if err != nil {
-			return w, fmt.Errorf("health: %w", err)
-		}
-		w.raw, w.ours, w.health = append(w.raw, raw...), append(w.ours, ours...), append(w.health, health...)
+		w.raw, w.ours = append(w.raw, raw...), append(w.ours, ours...)
 	}
 	return w, nil
 }

@@ -238,7 +238,7 @@ func streamThatNobodyReads(t *testing.T, session string) {
 	body := mustJSON(t, request{Session: session, Code: "while True:\n    print('x' * 10_000)\n    display('y' * 10_000)", Timeout: 3})
 	conn := shared.dial(t, "POST", "/execute", http.Header{"Accept": {"text/event-stream"}, "Connection": {"close"}}, len(body))
 	defer conn.Close()
-	if err := conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+	if err := conn.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil { // less than a segment would wait for the kernel's patience
 		t.Fatal(err)
 	}
 	if _, err := conn.Write(body); err != nil {

@@ -36,6 +36,17 @@ var descriptors = onslaught{"Closed and replaced descriptors", []attack{
 		runc: "crashed",
 		code: "reader, writer = os.pipe()\nfor fd in range(256):\n    if fd != writer: attempt(os.dup2, writer, fd)\ntime.sleep(30)",
 	}),
+	{name: "AllClosedButTheControlSocket", cells: []cell{
+		{runc: "ok", code: "line = control()\nfor fd in range(256):\n    if fd != line: attempt(os.close, fd)"},
+		{runc: "ok", prints: "back\n", code: "print('back')"},
+		{runc: "ok", prints: "and again\n", code: "print('and again')"},
+	}},
+	{name: "AllButTheControlSocketReplacedByAFile", cells: []cell{
+		{runc: "ok", code: "line = control()\nfile = os.open('/tmp/out', os.O_CREAT | os.O_WRONLY)\nfor fd in range(256):\n    if fd != line: attempt(os.dup2, file, fd)"},
+		{runc: "ok", code: "print('to its own file, or back')"},
+		{runc: "ok", code: "os.system('true')"}, // a birth: the next cell gets pipes of its own
+		{runc: "ok", prints: "back\n", code: "print('back')"},
+	}},
 	one("ControlSocketClosed", cell{runc: "crashed", code: "os.close(control())"}),
 	one("ControlSocketShutDown", cell{
 		runc: "crashed",

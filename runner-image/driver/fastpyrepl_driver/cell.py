@@ -73,7 +73,7 @@ class Cell:
         if not self._whole:
             self._tell_cut()
         used = resource.getrusage(resource.RUSAGE_SELF)
-        kept = control.KEPT if self._worker.output.kept() else control.NOT_KEPT
+        kept = control.KEPT if self._worker.output.kept else control.NOT_KEPT
         report = control.REPORT.pack(self._raised or not self._whole, kept, self._duration, _cpu_time(used) - self._cpu, used.ru_maxrss << 10)
         self._worker.say(control.DONE, report, self._number)
         system.reset_peak()

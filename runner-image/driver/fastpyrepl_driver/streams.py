@@ -30,7 +30,8 @@ class Output:
         self._plain = [_Stream(fd, lambda fd: io.FileIO(fd, "wb", closefd=False)) for fd in (1, 2)]
         self._routed = [_Stream(fd, lambda fd: _Router(fd, self._owners)) for fd in (1, 2)]
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = [stream.text() for stream in self._plain]
-        self._pipes: list[int] = []  # duplicates of 1 and 2, for the next cell that goes on with them
+        self._pipes: list[int] = []  # duplicates of 1 and 2, for the next cell to go on with
+        self.kept = False  # it can
 
     def make_room(self) -> None:
         """Lets the next cell's pipes in, also when user code has opened all the files that it may."""
@@ -43,14 +44,10 @@ class Output:
     def begin(self, pipes: list[int]) -> None:
         """Begins a cell with its own pipes, of which it takes the descriptors over; without any it goes on with the last cell's."""
         self._prune()
-        if not pipes and self.kept():
-            kept, self._pipes = self._pipes, []
-            os.dup2(kept[0], 1)  # whatever user code has made of them
-            os.dup2(kept[1], 2)
-            self._pipes = kept
-        elif len(pipes) == 2:
+        kept, self.kept = self.kept, False
+        if len(pipes) == 2:
             self._take(*pipes)
-        else:
+        elif pipes or not kept:
             raise OSError("too many open files")
         streams = self._routed if self._owners else self._plain
         sys.stdout, sys.stderr = streams[0].text(), streams[1].text()
@@ -67,10 +64,6 @@ class Output:
         except OSError:
             pass  # user code lowered the limit, or closed everything
 
-    def kept(self) -> bool:
-        """Tells whether the next cell can go on with this one's pipes."""
-        return len(self._pipes) == 2
-
     def flush(self) -> None:
         """Writes out what user code's own streams hold back. The cell's are never behind."""
         for name in ("stdout", "stderr"):
@@ -80,14 +73,20 @@ class Output:
                 pass  # deleted, replaced, closed, or hostile
 
     def end(self) -> None:
-        """Ends a cell: threads that it leaves behind keep writing to its pipes."""
-        if not _thread._count():
-            return
-        mine = _thread.get_ident()
-        left = [ident for ident in sys._current_frames() if ident != mine and ident not in self._owners]
-        if left:
-            pipes = system.duplicate_high(1), system.duplicate_high(2)
-            self._owners.update(dict.fromkeys(left, pipes))
+        """Ends a cell: threads that it leaves behind keep writing to its pipes, and so may the next one, whatever this one did to 1 and 2."""
+        if _thread._count():
+            mine = _thread.get_ident()
+            left = [ident for ident in sys._current_frames() if ident != mine and ident not in self._owners]
+            if left:
+                pipes = system.duplicate_high(1), system.duplicate_high(2)
+                self._owners.update(dict.fromkeys(left, pipes))
+        if len(self._pipes) == 2:
+            try:
+                os.dup2(self._pipes[0], 1)
+                os.dup2(self._pipes[1], 2)
+                self.kept = True
+            except OSError:
+                pass  # user code closed them
 
     def _prune(self) -> None:
         if not self._owners:

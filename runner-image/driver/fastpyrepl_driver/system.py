@@ -94,10 +94,10 @@ def reset_peak() -> None:
 class Births:
     """Tells whether any process or thread was made in this container: by the last number that was given to one."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str = "/proc/loadavg") -> None:
         self._file = -1
         try:
-            self._file = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             pass
         self._first = self.last()

@@ -15,9 +15,9 @@ import uuid
 DRIVER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, DRIVER)
 
-from fastpyrepl_driver import kept, limits, output, values, wire  # noqa: E402
+from fastpyrepl_driver import execution, kept, limits, outbox, output, pipes, system, values, wire  # noqa: E402
 
-__all__ = ["COMMAND", "DRIVER", "Daemon", "DriverTest", "Reply", "execute", "kept", "limits", "output", "values", "wire"]
+__all__ = ["COMMAND", "DRIVER", "Daemon", "DriverTest", "Reply", "execute", "execution", "kept", "limits", "outbox", "output", "pipes", "system", "values", "wire"]
 
 PATIENCE = 30.0  # seconds for a reply, also on a machine that is busy
 # What starts the supervisor. Another command runs the same tests against it as PID 1: docker run --rm -i ... as the daemon does.

@@ -1,6 +1,5 @@
 """The codec: the vectors shared with Go, and what a decoder makes of cut, padded and broken streams."""
 
-import json
 import os
 import random
 import unittest
