@@ -141,7 +141,7 @@ func (c *container) user() *Session {
 	return c.session
 }
 
-// send writes one message, and before it what is to be acknowledged. It waits while the connection is made anew. After an
+// send writes one message, and behind it what is to be acknowledged. It waits while the connection is made anew. After an
 // error the message may or may not have arrived; the reader has the connection made anew, or finds the container's end.
 func (c *container) send(t wire.Type, execution uuid.UUID, payload []byte) error {
 	l, acks, err := c.await()

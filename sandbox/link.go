@@ -80,15 +80,14 @@ func (l *link) handshake(ctx context.Context, spec Spec, again bool) (wire.Ready
 	return ready, err
 }
 
-// send writes one message, and before it the acknowledgements.
+// send writes one message, and behind it the acknowledgements: nobody waits for those.
 func (l *link) send(acks []uuid.UUID, t wire.Type, execution uuid.UUID, payload []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.buf = l.buf[:0]
+	l.buf = wire.AppendMessage(l.buf[:0], wire.Frame{Type: t, Epoch: l.epoch, Execution: execution, Payload: payload})
 	for _, id := range acks {
 		l.buf = wire.AppendFrame(l.buf, wire.Frame{Type: wire.Ack, Epoch: l.epoch, Execution: id})
 	}
-	l.buf = wire.AppendMessage(l.buf, wire.Frame{Type: t, Epoch: l.epoch, Execution: execution, Payload: payload})
 	err := l.write(l.buf)
 	if cap(l.buf) > 4*wire.MaxPayload { // one long message must not hold its memory for the life of the session
 		l.buf = nil
