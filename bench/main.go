@@ -97,8 +97,8 @@ func run(ctx context.Context, binary string, rounds, calls int, out string) (err
 
 // whereTo explains the CPU times. What it says of caches was measured with loops that sweep them between two calls.
 const whereTo = `An execution wakes all of these one after the other, and those before the worker again on its way back, so that nearly all of it is
-time that the client waits. An echo wakes three, which answer so soon that they are hardly asleep in between. What an
-execution runs would take a tenth of the time in a loop of its own: whoever wakes finds its instructions gone from the caches, because
+time that the client waits. An echo wakes three, which answer so soon that they are hardly asleep in between. In a loop of their own
+the same instructions take a third to a tenth of the time: whoever wakes finds them gone from the caches, because
 four other processes had the cores meanwhile.
 `
 
