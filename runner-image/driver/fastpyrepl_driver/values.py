@@ -194,8 +194,9 @@ class _Repr:
     def _long(self, value: str | bytes | bytearray, kind: type) -> None:
         """Writes a long string in slices, whose quotes and escapes are those of the whole."""
         single, double = ("'", '"') if kind is str else (b"'", b'"')
-        quotes = '"' if single in value and double not in value else "'"
-        both = single + double if single in value and double in value else single[:0]
+        has_single, has_double = single in value, double in value
+        quotes = '"' if has_single and not has_double else "'"
+        both = single + double if has_single and has_double else single[:0]
         before = "" if kind is str else "b"
         skip = len(repr(both)) - 1
         self._put(f"{'bytearray(' if kind is bytearray else ''}{before}{quotes}")

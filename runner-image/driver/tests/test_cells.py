@@ -68,11 +68,11 @@ class Results(DriverTest):
         self.assertEqual(100_000, reply.done["truncated"]["result"] // 1000 * 1000)
 
     def test_a_large_result_is_cut_and_counted(self):
-        reply = self.run_cell("list(range(10**6))", max_display=10_000)
+        reply = self.run_cell("list(range(10**5))", max_display=10_000)
         shown = reply.result["data"]["text/plain"]
         self.assertTrue(shown.startswith("[0, 1, 2,"))
         self.assertTrue(shown.endswith("..."))
-        self.assertEqual({"result": len(repr(list(range(10**6)))) - len(shown[:-3])}, reply.done["truncated"])
+        self.assertEqual({"result": len(repr(list(range(10**5)))) - len(shown[:-3])}, reply.done["truncated"])
 
     def test_forms_that_are_left_out_are_counted(self):
         for code, part, size in (("display({'x/y': {'k': 'v' * 20_000}}, raw=True)", "display", len('{"k":""}') + 20_000),
@@ -231,10 +231,10 @@ class Locals(DriverTest):
         self.assertEqual((["a"], 1, 1002), (list(reply.locals["values"]), reply.locals["omitted"], reply.done["truncated"]["locals"]))
 
     def test_what_a_repr_is_cut_by_is_counted(self):
-        reply = self.run_cell("a = list(range(10**6))", locals={"keys": None, "max_value": 2000, "max_total": 100_000})
+        reply = self.run_cell("a = list(range(10**5))", locals={"keys": None, "max_value": 2000, "max_total": 100_000})
         shown = reply.locals["values"]["a"]
         self.assertEqual((["a"], 2000), (reply.locals["inexact"], len(shown)))
-        self.assertEqual({"locals": len(repr(list(range(10**6)))) - len(shown[:-3])}, reply.done["truncated"])
+        self.assertEqual({"locals": len(repr(list(range(10**5)))) - len(shown[:-3])}, reply.done["truncated"])
 
     def test_a_repr_that_does_not_end_costs_a_second(self):
         reply = self.run_cell("class Endless:\n    def __repr__(self):\n        while True: pass\na, b, c = 1, Endless(), 2", locals=ALL_LOCALS)
