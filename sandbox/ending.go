@@ -78,6 +78,7 @@ func (e *Execution) complete(r *Result) {
 		r.Error = "setup_code: " + r.Error
 	}
 	e.result = r
+	e.session.observer.ExecutionEnded(e.account(r))
 	if e.leave != nil {
 		e.leave()
 	}

@@ -46,6 +46,7 @@ type Execution struct {
 	truncated      map[string]int64 // bytes that were left out here, not by the driver, by part; nil for none
 	cuts           [2]bool          // of stdout and stderr
 	count          int              // of this execution in its session, 0 for setup code
+	queued         time.Time        // when it was accepted; immutable
 	began          time.Time        // when it was sent
 	displays       []Display
 	value          *Display
@@ -76,6 +77,7 @@ func newExecution(s *Session, req Request, caps ExecutionConfig) *Execution {
 		tells:   req.Locals != nil,
 		leave:   req.leave,
 
+		queued:    time.Now(),
 		repeatKey: req.IdempotencyKey,
 		caps:      req.caps(caps),
 		turn:      make(chan struct{}),

@@ -132,7 +132,7 @@ func (m *Manager) Create(ctx context.Context, key Key, req Request) (Info, error
 	if err := req.validate(cfg); err != nil {
 		return Info{}, err
 	}
-	s, _, err := m.session(key, req, cfg)
+	s, _, err := m.session(ctx, key, req, cfg)
 	if err != nil {
 		return Info{}, err
 	}

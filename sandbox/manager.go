@@ -17,12 +17,14 @@ type Manager struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // starts, removals of lost sessions, the keep-alive
 
+	observer   Observer // immutable once anything is executed
 	executions *registry
 	repeats    idempotency
 
 	mu       sync.Mutex
 	cfg      Config           // guarded by mu
 	store    Store            // used with mu held
+	restored bool             // guarded by mu; Restore has returned
 	closed   bool             // guarded by mu
 	sessions map[Key]*Session // guarded by mu
 	ending   map[*Session]Key // guarded by mu; over, their containers not gone yet
@@ -45,6 +47,7 @@ func NewManager(rt Runtime, store Store, cfg Config, log *slog.Logger) *Manager 
 		log:        log,
 		ctx:        ctx,
 		cancel:     cancel,
+		observer:   unobserved{},
 		executions: newRegistry(),
 		cfg:        cfg,
 		sessions:   map[Key]*Session{},
@@ -122,7 +125,7 @@ func (m *Manager) begin(ctx context.Context, key Key, req Request, forget func()
 		if err := req.validate(cfg); err != nil {
 			return nil, err
 		}
-		s, created, err := m.session(key, req, cfg)
+		s, created, err := m.session(ctx, key, req, cfg)
 		if err != nil {
 			return nil, err
 		}

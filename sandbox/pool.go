@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"log/slog"
 	"reflect"
 	"slices"
 	"time"
@@ -23,6 +24,8 @@ type pool struct {
 	least    int       // that were ready since the last look
 	retryAt  time.Time // after a start that failed, when to try again
 	failures int       // in a row
+	told     int       // that the log has heard of, until there were as many as there are to be
+	filled   bool
 
 	dropping map[*container]struct{} // to be removed, and not gone yet
 }
@@ -66,11 +69,12 @@ func (m *Manager) takeWarm(spec Spec) *container {
 	return nil
 }
 
-// fill needs mu. It starts containers until there are as many as there should be, as far as it may.
+// fill needs mu. It starts containers until there are as many as there should be, as far as it may. Before Restore has
+// looked at what there is, that would take them for leftovers.
 func (m *Manager) fill() {
 	p := &m.pool
 	p.target = max(min(p.target, m.cfg.Pool.Max), m.cfg.Pool.Min)
-	if m.closed || time.Now().Before(p.retryAt) {
+	if m.closed || !m.restored || time.Now().Before(p.retryAt) {
 		return
 	}
 	for len(p.ready)+p.starting < p.target && p.starting < m.cfg.Pool.MaxStarting && m.starts.take() {
@@ -113,7 +117,18 @@ func (m *Manager) warm(spec Spec, timeout time.Duration) {
 		m.drop(c)
 	default:
 		p.ready = append(p.ready, c)
+		p.tell(m.log)
 	}
+}
+
+// tell says how far the pool is, while it is filled for the first time: somebody may wait for it.
+func (p *pool) tell(log *slog.Logger) {
+	if p.filled {
+		return
+	}
+	p.told++
+	p.filled = p.told >= p.target
+	log.Info("warm container ready", "ready", p.told, "of", p.target)
 }
 
 // current needs mu. It tells whether a warm container is what the configuration asks for now.

@@ -57,7 +57,10 @@ func (m *Manager) Restore(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return fmt.Errorf("remove leftovers: %w", err)
 	}
-	m.locked(m.fill)
+	m.locked(func() {
+		m.restored = true
+		m.fill()
+	})
 	return nil
 }
 
@@ -74,7 +77,7 @@ func (m *Manager) restore(ctx context.Context, r SessionRecord, inst Instance, c
 	}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
 	defer cancel()
-	s := newSession(r.Key, r.Options, m.log, m.bury)
+	s := m.newSession(r.Key, r.Options)
 	c := newContainer(uid, inst, r.Spec, m.log, m.warmLost)
 	s.container, s.created, s.log = c, r.Created, c.log
 	c.claim(s)
@@ -105,5 +108,6 @@ func (m *Manager) bereave(r SessionRecord, cause string) {
 	defer m.mu.Unlock()
 	m.log.Warn("session lost", "session", r.Container, "cause", cause)
 	m.saved(m.store.RemoveSession(r.Container))
+	m.observer.SessionEnded(EndLost)
 	m.gone.add(Tombstone{Key: r.Key, Cause: cause, At: time.Now()})
 }

@@ -21,11 +21,12 @@ const largeBlob = 16 << 20
 
 // Session is the executions of one container, which run one after the other.
 type Session struct {
-	key     Key
-	options SessionOptions // as it was asked for
-	created time.Time
-	log     *slog.Logger
-	onLost  func(*Session) // called once, must not block
+	key      Key
+	options  SessionOptions // as it was asked for
+	created  time.Time
+	log      *slog.Logger
+	onLost   func(*Session) // called once, must not block
+	observer Observer
 
 	started     chan struct{} // closed when the start has ended, well or not
 	startErr    error         // immutable once started is closed
@@ -49,14 +50,15 @@ type Session struct {
 	life life // guarded by mu
 }
 
-func newSession(key Key, options SessionOptions, log *slog.Logger, onLost func(*Session)) *Session {
+func (m *Manager) newSession(key Key, options SessionOptions) *Session {
 	return &Session{
 		key:        key,
 		options:    options,
 		created:    time.Now(),
-		log:        log,
+		log:        m.log,
 		started:    make(chan struct{}),
-		onLost:     onLost,
+		onLost:     m.bury,
+		observer:   m.observer,
 		background: backgroundLog{log: eventLog{maxBytes: maxBackground}},
 	}
 }

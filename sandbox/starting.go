@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// session finds the session of key, or begins to start it.
-func (m *Manager) session(key Key, req Request, cfg Config) (s *Session, created bool, err error) {
+// session finds the session of key, or begins to start it; the start outlives ctx.
+func (m *Manager) session(ctx context.Context, key Key, req Request, cfg Config) (s *Session, created bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -26,23 +26,34 @@ func (m *Manager) session(key Key, req Request, cfg Config) (s *Session, created
 	if err != nil {
 		return nil, false, err
 	}
-	s = newSession(key, req.Session, m.log, m.bury)
+	s = m.newSession(key, req.Session)
 	warm := m.takeWarm(spec)
 	if warm == nil && len(m.starts.waiting) >= cfg.StartQueue && m.starts.free == 0 {
 		return nil, false, errStartsFull // said here, before anybody can wait for it
 	}
 	m.sessions[key] = s
 	if warm != nil && warm.currentSpec().Limits == spec.Limits && req.SetupCode == "" && m.adopt(s, warm, cfg) {
+		m.observer.SessionStarted(true, time.Since(s.created), nil)
 		close(s.started) // the short way: nothing is left to wait for
 		return s, true, nil
 	}
-	ctx, cancel := context.WithCancel(m.ctx)
+	ctx, cancel := m.startContext(ctx)
 	s.cancelStart = cancel
 	m.wg.Go(func() {
 		defer cancel()
 		m.start(ctx, s, spec, warm, req, cfg)
 	})
 	return s, true, nil
+}
+
+// startContext ends with the Manager, not with the request, of which it has only the values: who traces knows it by them.
+func (m *Manager) startContext(request context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(request))
+	stop := context.AfterFunc(m.ctx, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
 }
 
 // admit needs mu. It refuses a session that may not be created.
@@ -108,14 +119,15 @@ func (m *Manager) adopt(s *Session, c *container, cfg Config) bool {
 func (m *Manager) start(ctx context.Context, s *Session, spec Spec, warm *container, req Request, cfg Config) {
 	defer close(s.started)
 	s.startErr = m.equip(ctx, s, spec, warm, cfg)
+	if s.startErr != nil && ErrorCode(s.startErr) == "" {
+		s.startErr = &Error{Code: CodeEngine, Message: "the session's container did not start", Err: s.startErr}
+	}
+	m.observer.SessionStarted(warm != nil && s.container == warm, time.Since(s.created), s.startErr)
 	if s.startErr == nil && req.SetupCode != "" {
 		m.runSetup(ctx, s, req, cfg)
 	}
 	if s.startErr == nil && s.setup == nil {
 		return
-	}
-	if s.startErr != nil && ErrorCode(s.startErr) == "" {
-		s.startErr = &Error{Code: CodeEngine, Message: "the session's container did not start", Err: s.startErr}
 	}
 	if s.startErr != nil {
 		m.log.Error("session not started", "err", s.startErr)

@@ -8,8 +8,10 @@ type Stats struct {
 	Warm                 int // containers that wait for a session
 	WarmStarting         int // containers being started for the pool
 	WarmTarget           int // that the pool is to have
+	WarmFailures         int // starts for the pool that failed, since the last that did not
 	WaitingStarts        int // sessions that wait for the start of a container
 	Gone                 int // sessions of which it is remembered why they are gone
+	MaxSessions          int // that may be at once
 }
 
 // Stats counts what there is now.
@@ -20,8 +22,10 @@ func (m *Manager) Stats() Stats {
 		Warm:          len(m.pool.ready),
 		WarmStarting:  m.pool.starting,
 		WarmTarget:    m.pool.target,
+		WarmFailures:  m.pool.failures,
 		WaitingStarts: len(m.starts.waiting),
 		Gone:          len(m.gone.stones),
+		MaxSessions:   m.cfg.MaxSessions,
 	}
 	m.mu.Unlock()
 	for _, info := range m.Sessions(func(string) bool { return true }) {

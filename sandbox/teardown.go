@@ -76,8 +76,9 @@ func (m *Manager) end(ctx context.Context, cause string, doomed func(Key) bool) 
 func (m *Manager) condemn(doomed func(Key) bool) (sessions []*Session, timeout time.Duration, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	why := EndReset
 	if doomed == nil {
-		m.closed = true
+		why, m.closed = EndShutdown, true
 		m.dropPool()
 		doomed = func(Key) bool { return true }
 	} else if m.closed {
@@ -87,6 +88,7 @@ func (m *Manager) condemn(doomed func(Key) bool) (sessions []*Session, timeout t
 	for key, s := range m.sessions {
 		if doomed(key) {
 			m.unlist(s)
+			m.observer.SessionEnded(why)
 		}
 	}
 	for s, key := range m.ending {
@@ -152,6 +154,7 @@ func (m *Manager) bury(s *Session) {
 	defer m.mu.Unlock()
 	timeout := m.cfg.StopTimeout
 	if m.unlist(s) {
+		m.observer.SessionEnded(EndLost)
 		m.gone.add(Tombstone{Key: s.key, Cause: s.cause, At: time.Now()})
 	}
 	m.wg.Go(func() { // before the lock is given up: Close waits for it from then on
@@ -168,6 +171,7 @@ func (m *Manager) expire(s *Session, cause string) {
 		return
 	}
 	m.log.Info("session expired", "session", s.container.uid.String(), "cause", cause)
+	m.observer.SessionEnded(EndExpired)
 	m.gone.add(Tombstone{Key: s.key, Expired: true, Cause: cause, At: time.Now()})
 	timeout := m.cfg.StopTimeout
 	m.wg.Go(func() {
