@@ -36,6 +36,12 @@ type Config struct {
 	// Build makes the images of a variant that is neither there nor can be pulled; nil where nothing can be built.
 	Build func(ctx context.Context, variant string, progress io.Writer) error
 	Log   *slog.Logger
+
+	// Observe, where it is not nil, is told of every call to the engine, by a name such as container_start; what it returns
+	// is told how the call ended.
+	Observe func(ctx context.Context, operation string) (ended func(CallResult))
+	// Step, where it is not nil, is told what Prepare is at, in a few words that anybody may read.
+	Step func(what string)
 }
 
 // Image is one that sessions may be made from.

@@ -2,6 +2,8 @@ package docker
 
 import (
 	"context"
+	"io"
+	"time"
 
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 )
@@ -17,3 +19,8 @@ func (r *Runtime) StartPython(ctx context.Context, spec sandbox.Spec, code strin
 
 // UID is the container's.
 func (i *Instance) UID() int { return i.uid }
+
+// ShowPull shows what a registry sends of the default image.
+func (r *Runtime) ShowPull(stream io.Reader, progress io.Writer, every time.Duration) error {
+	return r.showPull(r.config.DefaultImage, stream, progress, every)
+}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/pkg/jsonmessage"
 
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 )
@@ -39,7 +38,7 @@ type preparedImage struct {
 // The container also tells what the engine made of its options. An engine that does not confine as asked is refused.
 func (r *Runtime) Prepare(ctx context.Context, progress io.Writer) error {
 	for _, name := range slices.Sorted(maps.Keys(r.config.Images)) {
-		img, err := r.prepare(ctx, r.config.Images[name], progress)
+		img, err := r.prepare(ctx, name, progress)
 		if err != nil {
 			img = preparedImage{err: fmt.Errorf("image %q: %w", name, err)}
 			r.config.Log.Error("image cannot serve", "image", name, "err", img.err)
@@ -65,8 +64,19 @@ func (r *Runtime) image(name string) (preparedImage, error) {
 	return img, img.err
 }
 
-func (r *Runtime) prepare(ctx context.Context, config Image, progress io.Writer) (preparedImage, error) {
-	found, err := r.obtain(ctx, config, progress)
+// CheckImage tells whether the default image is still as Prepare made it ready.
+func (r *Runtime) CheckImage(ctx context.Context) error {
+	img, err := r.image(r.config.DefaultImage)
+	if err == nil {
+		_, err = r.inspectImage(ctx, img.id)
+	}
+	return err
+}
+
+func (r *Runtime) prepare(ctx context.Context, name string, progress io.Writer) (preparedImage, error) {
+	config := r.config.Images[name]
+	r.step("looking for image %s", name)
+	found, err := r.obtain(ctx, name, progress)
 	if err != nil {
 		return preparedImage{}, err
 	}
@@ -79,6 +89,7 @@ func (r *Runtime) prepare(ctx context.Context, config Image, progress io.Writer)
 		}
 	}
 	img := preparedImage{id: found.ID, driver: driverPath, path: imagePath(found)}
+	r.step("trying image %s", name)
 	if img.python, err = r.probe(ctx, config.Ref, img); err != nil {
 		return preparedImage{}, err
 	}
@@ -86,18 +97,21 @@ func (r *Runtime) prepare(ctx context.Context, config Image, progress io.Writer)
 		return img, nil
 	}
 	fmt.Fprintf(progress, "image %s: putting the driver into it\n", config.Ref)
+	r.step("putting the driver into image %s", name)
 	img.id, img.driver, err = r.inject(ctx, img.id)
 	return img, err
 }
 
 // obtain finds the image, or pulls it, or builds it.
-func (r *Runtime) obtain(ctx context.Context, config Image, progress io.Writer) (image.InspectResponse, error) {
+func (r *Runtime) obtain(ctx context.Context, name string, progress io.Writer) (image.InspectResponse, error) {
+	config := r.config.Images[name]
 	found, err := r.inspectImage(ctx, config.Ref)
 	if !notFound(err) {
 		return found, err
 	}
 	fmt.Fprintf(progress, "image %s: not here, pulling it\n", config.Ref)
-	pullErr := r.pull(ctx, config.Ref, progress)
+	r.step("pulling image %s", name)
+	pullErr := r.pull(ctx, name, progress)
 	if pullErr == nil {
 		return r.inspectImage(ctx, config.Ref)
 	}
@@ -109,6 +123,7 @@ func (r *Runtime) obtain(ctx context.Context, config Image, progress io.Writer) 
 		}
 	}
 	fmt.Fprintf(progress, "image %s: cannot be pulled (%v), building it\n", config.Ref, pullErr)
+	r.step("building image %s", name)
 	if err := r.config.Build(ctx, config.Variant, progress); err != nil {
 		return found, &sandbox.Error{
 			Code:    sandbox.CodeImage,
@@ -133,12 +148,12 @@ func (r *Runtime) inspectImage(ctx context.Context, ref string) (image.InspectRe
 	return found, nil
 }
 
-func (r *Runtime) pull(ctx context.Context, ref string, progress io.Writer) error {
+func (r *Runtime) pull(ctx context.Context, name string, progress io.Writer) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	patience := time.AfterFunc(registryTimeout, func() { cancel(fmt.Errorf("the registry did not answer in %s", registryTimeout)) })
 	defer patience.Stop()
-	stream, err := r.client.ImagePull(ctx, ref, image.PullOptions{})
+	stream, err := r.client.ImagePull(ctx, r.config.Images[name].Ref, image.PullOptions{})
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
@@ -147,7 +162,7 @@ func (r *Runtime) pull(ctx context.Context, ref string, progress io.Writer) erro
 	}
 	defer stream.Close()
 	patience.Stop()
-	return jsonmessage.DisplayJSONMessagesStream(stream, progress, 0, false, nil)
+	return r.showPull(name, stream, progress, tellEvery)
 }
 
 // checkImage refuses images that would escape the options.

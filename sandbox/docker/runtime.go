@@ -20,7 +20,7 @@ var _ sandbox.Runtime = (*Runtime)(nil)
 // Runtime starts and finds containers on one engine.
 type Runtime struct {
 	config Config
-	client *client.Client
+	client *engine
 	where  string // the engine's address, for messages
 	uids   *uidPool
 
@@ -55,7 +55,7 @@ func New(ctx context.Context, config Config) (*Runtime, error) {
 func newRuntime(config Config, cli *client.Client, where string) *Runtime {
 	r := &Runtime{
 		config:    config,
-		client:    cli,
+		client:    &engine{client: cli, observe: config.Observe},
 		where:     where,
 		uids:      newUIDPool(config.UIDFirst, config.UIDCount),
 		images:    map[string]preparedImage{},
