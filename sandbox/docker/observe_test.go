@@ -118,7 +118,9 @@ func TestCheckImage_NoticesThatItIsGone(t *testing.T) {
 	}
 	gone := newFlakyEngine(t)
 	rt = newRuntime(t, func(c *docker.Config) { c.Host = gone.host })
-	gone.fail(t, func(w http.ResponseWriter, r *http.Request) { http.Error(w, `{"message":"no such image"}`, http.StatusNotFound) })
+	gone.fail(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, `{"message":"no such image"}`, http.StatusNotFound)
+	})
 	defer gone.before.Store(nil)
 	if err := rt.CheckImage(t.Context()); sandbox.ErrorCode(err) != sandbox.CodeEngine || !strings.Contains(err.Error(), "look for image") {
 		t.Errorf("got %v", err)
@@ -195,7 +197,9 @@ func TestPrepare_TellsItsSteps(t *testing.T) {
 	ref := "127.0.0.1:1/fastpyrepl/test:" + uuid.NewString() // no registry listens there
 	rt := withImage(t, docker.Image{Ref: ref, Variant: "slim"}, func(c *docker.Config) {
 		c.Step = func(what string) { steps = append(steps, what) }
-		c.Build = func(ctx context.Context, _ string, _ io.Writer) error { return engine(t).ImageTag(ctx, testImage(), ref) }
+		c.Build = func(ctx context.Context, _ string, _ io.Writer) error {
+			return engine(t).ImageTag(ctx, testImage(), ref)
+		}
 	})
 	if err := rt.Prepare(t.Context(), t.Output()); err != nil {
 		t.Fatal(err)

@@ -32,6 +32,11 @@ var libraries = map[string][]string{
 	"github.com/DeRuina/timberjack":    {"daemon/audit"},
 	"github.com/google/jsonschema-go/": {"daemon"},
 	"github.com/swaggest/":             {"daemon/openapi"},
+	"github.com/prometheus/":           {"daemon/metrics"},
+	"go.opentelemetry.io/":             {"daemon/tracing"},
+	"google.golang.org/":               {"daemon/tracing"},
+	"golang.org/x/net/":                {"daemon/ops"},
+	"net/http/pprof":                   {"daemon/ops"},
 }
 
 // arrows says what of ours a package, and those below it, may import. The longest name that fits counts.
