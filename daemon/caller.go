@@ -8,6 +8,8 @@ import (
 
 	"github.com/gjyotin305/fastpyrepl/daemon/audit"
 	"github.com/gjyotin305/fastpyrepl/daemon/auth"
+	"github.com/gjyotin305/fastpyrepl/daemon/metrics"
+	"github.com/gjyotin305/fastpyrepl/daemon/tracing"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 	"github.com/gofiber/fiber/v2"
 )
@@ -20,6 +22,7 @@ type Caller struct {
 	everybody bool           // an administrator who named no owner
 	identity  *auth.Identity // nil where the daemon has no keys, and on open routes
 	audit     *audit.Log     // nil for none
+	metrics   *metrics.Metrics
 	who       audit.Who
 }
 
@@ -43,6 +46,9 @@ func (c *Caller) Key(id string) sandbox.Key { return sandbox.Key{Owner: c.owner,
 // Reaches tells whether what owner has is the caller's to list and to reset.
 func (c *Caller) Reaches(owner string) bool { return c.everybody || owner == c.owner }
 
+// Administrator tells whether the caller may see what is nobody's in particular: everybody may where the daemon has no keys.
+func (c *Caller) Administrator() bool { return c.identity == nil || c.identity.Role == auth.Admin }
+
 // Allow counts a message against the rate of the caller's key, as every request is. Its error is the answer to one too
 // many.
 func (c *Caller) Allow() error {
@@ -55,10 +61,25 @@ func (c *Caller) Allow() error {
 // Execute is m's Execute for a session of the caller's, within the bounds of the key. The execution is in the audit log
 // when it ends.
 func (c *Caller) Execute(ctx context.Context, m Manager, id string, req sandbox.Request) (*sandbox.Execution, error) {
-	if c.identity == nil && c.audit == nil {
-		return m.Execute(ctx, c.Key(id), req)
+	claim, claimed := tracing.Claim(ctx)
+	x, begun, err := c.execute(claim, m, id, req)
+	claimed(err == nil && begun && x.Created(), err)
+	switch {
+	case err != nil:
+		c.metrics.Refused(err)
+	case begun:
+		tracing.Execution(ctx, x)
 	}
-	asked, begun := c.audit.Asked(req), false
+	return x, err
+}
+
+// execute is Execute; begun tells whether the execution was not there before.
+func (c *Caller) execute(ctx context.Context, m Manager, id string, req sandbox.Request) (x *sandbox.Execution, begun bool, err error) {
+	if c.identity == nil && c.audit == nil && req.IdempotencyKey == "" { // there is nothing to find out
+		x, err = m.Execute(ctx, c.Key(id), req)
+		return x, true, err
+	}
+	asked := c.audit.Asked(req)
 	if c.identity != nil {
 		req.MaxSessions = c.identity.MaxSessions()
 	}
@@ -67,11 +88,11 @@ func (c *Caller) Execute(ctx context.Context, m Manager, id string, req sandbox.
 		begun = err == nil
 		return leave, err
 	}
-	x, err := m.Execute(ctx, c.Key(id), req)
+	x, err = m.Execute(ctx, c.Key(id), req)
 	if err == nil && begun { // else it is one that was there, found by its idempotency key
 		c.audit.Began(c.who, asked, x)
 	}
-	return x, err
+	return x, begun, err
 }
 
 // Create is m's Create for a session of the caller's, within the bounds of the key.

@@ -6,6 +6,8 @@ import (
 
 	"github.com/gjyotin305/fastpyrepl/daemon/audit"
 	"github.com/gjyotin305/fastpyrepl/daemon/auth"
+	"github.com/gjyotin305/fastpyrepl/daemon/metrics"
+	"github.com/gjyotin305/fastpyrepl/daemon/tracing"
 )
 
 // Config bounds the server.
@@ -41,6 +43,13 @@ type Deps struct {
 	Log    *slog.Logger
 	Routes []Route    // of every dialect
 	Audit  *audit.Log // nil for none; the caller closes it, after the Manager and the server
+
+	Metrics *metrics.Metrics // nil for none
+	Tracer  *tracing.Tracer  // nil for none; the caller closes it, like Audit
+
+	// Starting, where it is not nil, says what the daemon still does before its routes may be used, in words for anybody;
+	// "" once they may. Until then they are answered with 503, but for those that are Early.
+	Starting func() string
 
 	// Heartbeat is how long a stream or a WebSocket may say nothing, for the sake of proxies that give up on silent
 	// connections and to notice clients that are gone; 0 is 15 s. A WebSocket's client has twice as long to answer.

@@ -52,6 +52,12 @@ func (cs *conns) add(c *conn) {
 	cs.open[c] = struct{}{}
 }
 
+func (cs *conns) count() int {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return len(cs.open)
+}
+
 func (cs *conns) remove(c *conn) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()

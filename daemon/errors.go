@@ -88,6 +88,7 @@ func (s *Server) hangUp(c *fiber.Ctx, err error) error {
 	connOf(c).lingers()
 	secure(c)
 	werr := writeError(c, err)
+	s.metrics.Request("", "", c.Response().StatusCode())
 	s.log.Info("request that was not read", "status", c.Response().StatusCode(), "request", RequestID(c))
 	return werr
 }

@@ -28,7 +28,7 @@ func (s *Server) guard(c *fiber.Ctx) error {
 	if host == "" {
 		return refuse(http.StatusBadRequest, "the Host header is missing")
 	}
-	if !s.serves(host) {
+	if !s.hosts.Load().Serves(host, s.bound) {
 		return refuse(http.StatusMisdirectedRequest, "this Host is not served; allowed_hosts adds names to loopback's")
 	}
 	return s.checkOrigin(c, host)

@@ -5,14 +5,15 @@ import (
 	"strings"
 )
 
-// hosts are names that a Host header may have besides loopback's. It is immutable.
-type hosts struct {
+// Hosts are names that a Host header may have besides loopback's. It is immutable.
+type Hosts struct {
 	any   bool
 	names map[string]bool // lower case, without port
 }
 
-func newHosts(allowed []string) *hosts {
-	h := &hosts{names: map[string]bool{}}
+// NewHosts makes Hosts of names or addresses without port; "*" allows all.
+func NewHosts(allowed []string) *Hosts {
+	h := &Hosts{names: map[string]bool{}}
 	for _, name := range allowed {
 		name = strings.ToLower(strings.Trim(name, "[]"))
 		h.names[name] = true
@@ -21,15 +22,14 @@ func newHosts(allowed []string) *hosts {
 	return h
 }
 
-// serves tells whether a request for host, a Host header, is meant for this server. The browser of somebody whom a
-// rebinding attack led here still sends the attacker's name.
-func (s *Server) serves(host string) bool {
+// Serves tells whether a request for host, a Host header, is meant for a server that listens on the address bound, "" for
+// all. The browser of somebody whom a rebinding attack led here still sends the attacker's name.
+func (h *Hosts) Serves(host, bound string) bool {
 	name, ok := hostname(host)
 	if !ok {
 		return false
 	}
-	allowed := s.hosts.Load()
-	if name == "localhost" || name == s.bound || allowed.any || allowed.names[name] {
+	if name == "localhost" || name == bound || h.any || h.names[name] {
 		return true
 	}
 	addr, err := netip.ParseAddr(name)

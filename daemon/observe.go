@@ -11,16 +11,29 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// observe is around every request: it guards it, answers its errors and panics, and writes its line of the log.
+// observe is around every request: it guards it, answers its errors and panics, counts it, and writes its line of the log.
 func (s *Server) observe(c *fiber.Ctx) error {
 	sc := newScope(s, c)
+	sc.trace(c)
 	err := s.answer(c)
 	if err != nil {
 		err = s.fail(c, err)
 	}
 	secure(c)
+	sc.status = c.Response().StatusCode()
+	s.count(sc)
 	s.logRequest(c, sc, err)
+	sc.close()
 	return nil
+}
+
+// count counts a request that has its answer.
+func (s *Server) count(sc *scope) {
+	if sc.route == nil {
+		s.metrics.Request("", "", sc.status)
+		return
+	}
+	s.metrics.Request(sc.route.Path, sc.route.Method, sc.status)
 }
 
 // secure sets what every answer has: the request's id; and no browser guesses what it is, or keeps it where others may
@@ -88,12 +101,12 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 
 // logRequest writes one line: debug for what went well, info for what the client did wrong, error for our own faults.
 func (s *Server) logRequest(c *fiber.Ctx, sc *scope, err error) {
-	status := c.Response().StatusCode()
 	level := slog.LevelDebug
 	switch {
-	case status >= 500:
+	case err == nil: // also when it is a 503: of /readyz, that is what was asked for
+	case sc.status >= 500:
 		level = slog.LevelError
-	case status >= 400:
+	case sc.status >= 400:
 		level = slog.LevelInfo
 	}
 	if !s.log.Enabled(s.ctx, level) {
@@ -101,18 +114,22 @@ func (s *Server) logRequest(c *fiber.Ctx, sc *scope, err error) {
 	}
 	attrs := []slog.Attr{
 		slog.String("method", c.Method()),
-		slog.String("route", c.Route().Path), // not the path: it is the client's text
-		slog.Int("status", status),
+		slog.String("route", sc.pattern()),
+		slog.Int("status", sc.status),
 		slog.Duration("took", time.Since(sc.start)),
 		slog.String("request", sc.id),
 	}
 	if id := sc.caller.identity; id != nil {
 		attrs = append(attrs, slog.String("key", id.Name))
 	}
-	if sc.session != "" {
-		attrs = append(attrs, slog.String("session", sc.session))
+	for _, about := range [...]struct{ name, value string }{
+		{"session_id", sc.session}, {"session", sc.container}, {"execution", sc.execution}, {"trace", sc.span.TraceID()},
+	} {
+		if about.value != "" {
+			attrs = append(attrs, slog.String(about.name, about.value))
+		}
 	}
-	if err != nil && status >= 500 {
+	if err != nil && sc.status >= 500 {
 		attrs = append(attrs, slog.Any("err", err))
 	}
 	s.log.LogAttrs(s.ctx, level, "request", attrs...)

@@ -11,7 +11,7 @@ import (
 )
 
 // Route is one operation. The tables of routes are all there is: nothing else answers, and what documents them is
-// generated from them (daemon/openapi). All but Method, Path, Open and Handler is for the document.
+// generated from them (daemon/openapi). All but Method, Path, Open, Early and Handler is for the document.
 type Route struct {
 	Method   string
 	Path     string // as Fiber takes it
@@ -25,6 +25,7 @@ type Route struct {
 	Answers  []Answer  // others when all goes well
 	Errors   []int     // statuses other than those that the server gives on every route
 	Open     bool      // asks for no API key
+	Early    bool      // answers while the daemon is still starting
 	Examples []Example
 	Handler  fiber.Handler
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/gjyotin305/fastpyrepl/daemon/audit"
 	"github.com/gjyotin305/fastpyrepl/daemon/auth"
+	"github.com/gjyotin305/fastpyrepl/daemon/metrics"
+	"github.com/gjyotin305/fastpyrepl/daemon/tracing"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -26,10 +28,12 @@ type Server struct {
 	bodies  budget
 	conns   conns
 	sockets atomic.Int64 // WebSockets that are open
-	hosts   atomic.Pointer[hosts]
+	hosts   atomic.Pointer[Hosts]
 	origins atomic.Pointer[[]string]
 	ring    *auth.Ring
 	audit   *audit.Log
+	metrics *metrics.Metrics
+	tracer  *tracing.Tracer
 	open    []Route // those that ask for no key
 	methods string  // of all routes
 	bound   string  // the address listened on, where it is one; immutable while serving
@@ -53,6 +57,8 @@ func New(cfg Config, deps Deps) *Server {
 		conns:   conns{open: map[*conn]struct{}{}, empty: make(chan struct{}, 1)},
 		ring:    auth.NewRing(ctx, refuse(http.StatusUnauthorized, "the API key was withdrawn")),
 		audit:   deps.Audit,
+		metrics: deps.Metrics,
+		tracer:  deps.Tracer,
 		methods: methodsOf(deps.Routes),
 		ctx:     ctx,
 		cancel:  cancel,
@@ -76,10 +82,11 @@ func New(cfg Config, deps Deps) *Server {
 		IdleTimeout:                  cfg.IdleTimeout,
 	})
 	s.app.Use(s.observe)
-	for _, r := range s.routes {
-		s.app.Add(r.Method, r.Path, r.Handler)
+	for i := range s.routes {
+		r := &s.routes[i]
+		s.app.Add(r.Method, r.Path, routed(r, deps.Starting))
 		if r.Open {
-			s.open = append(s.open, r)
+			s.open = append(s.open, *r)
 		}
 	}
 	server, handler := s.app.Server(), s.app.Handler()
@@ -104,23 +111,51 @@ func knownMethod(method []byte) bool {
 	return false
 }
 
+// startingRetry is when a client that came while the daemon starts may try again.
+const startingRetry = 5 * time.Second
+
+// routed is the handler of a route, once the daemon has started.
+func routed(r *Route, starting func() string) fiber.Handler {
+	if starting == nil {
+		starting = func() string { return "" }
+	}
+	return func(c *fiber.Ctx) error {
+		scopeOf(c).route = r
+		if what := starting(); what != "" && !r.Early {
+			return &Error{Status: http.StatusServiceUnavailable, Detail: "the daemon is starting: " + what, RetryAfter: startingRetry}
+		}
+		return r.Handler(c)
+	}
+}
+
+// Now is what the server has open.
+func (s *Server) Now() metrics.Server {
+	return metrics.Server{Connections: s.conns.count(), WebSockets: int(s.sockets.Load()), Bodies: s.bodies.used.Load()}
+}
+
 // Routes is the table that the server was made from.
 func (s *Server) Routes() []Route { return s.routes }
 
 // SetAllowedHosts replaces Config.AllowedHosts. It may be called while the server runs.
 func (s *Server) SetAllowedHosts(names []string) {
-	s.hosts.Store(newHosts(names))
+	s.hosts.Store(NewHosts(names))
 }
 
 // Serve answers requests from ln, a TCP listener, which it closes, until Shutdown. It is called once.
 func (s *Server) Serve(ln net.Listener) error {
-	if addr, ok := ln.Addr().(*net.TCPAddr); ok && !addr.IP.IsUnspecified() {
-		s.bound = addr.IP.String()
-	}
+	s.bound = Bound(ln)
 	if err := s.app.Listener(listener{Listener: ln, conns: &s.conns}); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil
+}
+
+// Bound is the address that ln listens on, "" where that is all of the machine's.
+func Bound(ln net.Listener) string {
+	if addr, ok := ln.Addr().(*net.TCPAddr); ok && !addr.IP.IsUnspecified() {
+		return addr.IP.String()
+	}
+	return ""
 }
 
 // closeTime is how long the handlers have to return after their context and connections were taken from them.

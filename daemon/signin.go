@@ -33,7 +33,7 @@ func (s *Server) signIn(c *fiber.Ctx) error {
 	}
 	sc := scopeOf(c)
 	caller := &sc.caller
-	caller.audit = s.audit
+	caller.audit, caller.metrics = s.audit, s.metrics
 	if s.audit != nil {
 		caller.who = audit.Who{Remote: c.IP(), Request: sc.id}
 	}
@@ -43,7 +43,7 @@ func (s *Server) signIn(c *fiber.Ctx) error {
 		if id == nil {
 			return caller.turnAway(key)
 		}
-		sc.ctx = id.Context()
+		sc.ctx = sc.span.In(id.Context())
 		caller.identity, caller.owner, caller.everybody = id, id.Name, id.Role == auth.Admin
 		caller.who.Key, caller.who.Role = id.Name, string(id.Role)
 	}

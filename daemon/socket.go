@@ -38,12 +38,15 @@ var upgrader = websocket.FastHTTPUpgrader{
 // UpgradeSocket answers with a WebSocket and runs serve on it, after the handler, until it returns. serve must not use
 // c; its context ends with the request's, and the socket is closed with it.
 func UpgradeSocket(c *fiber.Ctx, serve func(ctx context.Context, s *Socket)) error {
-	server, nc, ctx := scopeOf(c).server, connOf(c), Context(c)
+	sc, nc := scopeOf(c), connOf(c)
+	server, ctx := sc.server, sc.ctx
 	if !websocket.FastHTTPIsWebSocketUpgrade(c.Context()) {
 		c.Set(fiber.HeaderUpgrade, "websocket")
 		return &Error{Status: http.StatusUpgradeRequired, Detail: "this is a WebSocket: connect with Upgrade: websocket"}
 	}
+	sc.open.Add(1)
 	err := upgrader.Upgrade(c.Context(), func(ws *websocket.Conn) {
+		defer sc.close()
 		s := &Socket{ws: ws, conn: nc, server: server}
 		defer server.sockets.Add(-1)
 		if n := server.sockets.Add(1); server.cfg.MaxConnections > 0 && n > int64(server.cfg.MaxConnections) {
@@ -53,6 +56,7 @@ func UpgradeSocket(c *fiber.Ctx, serve func(ctx context.Context, s *Socket)) err
 		s.run(ctx, serve)
 	})
 	if err != nil {
+		sc.open.Add(-1)
 		c.Set("Sec-WebSocket-Version", "13")
 		return &Error{Status: http.StatusBadRequest, Detail: "a WebSocket handshake has version 13 and a Sec-WebSocket-Key", Err: err}
 	}

@@ -35,33 +35,44 @@ func (s *StreamWriter) Heartbeat() time.Duration { return s.heartbeat }
 // Stream answers with what write sends, until it returns. write runs after the handler, with a context that
 // ends with ErrClientLeft as its cause when the client has left, or with the request's Context; it must not use c.
 func Stream(c *fiber.Ctx, contentType string, write func(ctx context.Context, s *StreamWriter)) {
-	server, nc, ctx := scopeOf(c).server, connOf(c), Context(c)
+	sc, nc := scopeOf(c), connOf(c)
+	server, ctx := sc.server, sc.ctx
 	c.Set(fiber.HeaderContentType, contentType)
 	c.Set("X-Accel-Buffering", "no") // nginx would hold it back
 	c.Response().ImmediateHeaderFlush = true
-	c.Context().SetBodyStream(bodyStream(func(w io.Writer) error {
+	sc.open.Add(1)
+	c.Context().SetBodyStream(&bodyStream{over: sc.close, write: func(w io.Writer) error {
 		ctx, stop := watchLeave(ctx, nc)
 		defer stop()
 		defer server.recoverTail()
 		write(ctx, &StreamWriter{w: w, conn: nc, timeout: server.cfg.WriteTimeout, heartbeat: server.beat})
 		return nc.SetWriteDeadline(time.Now().Add(server.cfg.WriteTimeout)) // for the end of the body
-	}), -1)
+	}}, -1)
 }
 
 // bodyStream is a body that fasthttp has written in the connection's own goroutine. The stream writers of fasthttp's
 // take it in pieces of 4 KiB from a goroutine of their own.
-type bodyStream func(w io.Writer) error
+type bodyStream struct {
+	write func(w io.Writer) error
+	over  func()
+}
 
-var _ fasthttp.BodyWriterTo = (bodyStream)(nil)
+var _ fasthttp.BodyWriterTo = (*bodyStream)(nil)
 
 // WriteTo returns when the body is written, or the connection fails; then w knows the error too.
-func (b bodyStream) WriteTo(w io.Writer) (int64, error) { return 0, b(w) }
+func (b *bodyStream) WriteTo(w io.Writer) (int64, error) { return 0, b.write(w) }
 
 // SupportsBodyWriteTo makes fasthttp call WriteTo.
-func (b bodyStream) SupportsBodyWriteTo() bool { return true }
+func (b *bodyStream) SupportsBodyWriteTo() bool { return true }
 
 // Read is for writers that know no WriteTo. There is none.
-func (b bodyStream) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
+func (b *bodyStream) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
+
+// Close is called once, also when nothing could be written.
+func (b *bodyStream) Close() error {
+	b.over()
+	return nil
+}
 
 // Accepts tells whether the client's Accept header names this media type; wildcards do not count.
 func Accepts(c *fiber.Ctx, mediaType string) bool {

@@ -356,6 +356,9 @@ func TestLog_NeverBlocksAndCountsWhatItLoses(t *testing.T) {
 	if written+int(lost) != n || written > audit.MaxQueue+1 || lost < 999 {
 		t.Errorf("%d lines and a word of %v lost ones, want %d in all", written, lost, n)
 	}
+	if got := l.Losses(); got != int64(lost) {
+		t.Errorf("it counts %d lost lines, and says %v", got, lost)
+	}
 	if !strings.Contains(said.String(), "lines of the audit log were lost") {
 		t.Errorf("the log says %s", said.String())
 	}

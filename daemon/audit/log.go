@@ -34,6 +34,7 @@ type Log struct {
 	queue  chan entry
 	queued atomic.Int64 // bytes that wait
 	lost   atomic.Int64 // lines since the last that was written
+	losses atomic.Int64 // lines in all
 	stop   chan struct{}
 	ended  chan struct{} // closed when run has returned
 	once   sync.Once     // of Close
@@ -180,8 +181,17 @@ func (l *Log) put(e entry) {
 		}
 	}
 	l.queued.Add(-size)
-	l.lost.Add(1)
+	l.lose()
 }
+
+// lose counts a line that was lost.
+func (l *Log) lose() {
+	l.lost.Add(1)
+	l.losses.Add(1)
+}
+
+// Losses counts the lines that were lost so far.
+func (l *Log) Losses() int64 { return l.losses.Load() }
 
 // run writes until it is stopped, and then what still waits.
 func (l *Log) run() {
@@ -207,7 +217,7 @@ func (l *Log) write(e entry) {
 	l.queued.Add(-e.size())
 	l.tellLost()
 	if !l.append(e) {
-		l.lost.Add(1)
+		l.lose()
 	}
 }
 

@@ -57,6 +57,6 @@ func (h *Handler) start(c *fiber.Ctx, body *daemon.Body) (*executeRequest, *sand
 	if err != nil {
 		return nil, nil, err
 	}
-	daemon.SetSession(c, x.Session())
+	daemon.SetExecution(c, x)
 	return req, x, nil
 }

@@ -28,7 +28,7 @@ func (h *Handler) execution(c *fiber.Ctx) (*sandbox.Execution, error) {
 	if err != nil {
 		return nil, err
 	}
-	daemon.SetSession(c, x.Session())
+	daemon.SetExecution(c, x)
 	return x, nil
 }
 
