@@ -95,6 +95,14 @@ func broken(err error) bool {
 // Close gives the file up.
 func (s *Store) Close() error { return s.db.Close() }
 
+// Check tells whether the file can be written to: it writes what is there already.
+func (s *Store) Check() error {
+	if err := s.db.Update(func(*bbolt.Tx) error { return nil }); err != nil {
+		return fmt.Errorf("write the state: %w", err)
+	}
+	return nil
+}
+
 // SaveSession keeps r until RemoveSession.
 func (s *Store) SaveSession(r sandbox.SessionRecord) error {
 	return s.put(sessions, []byte(r.Container), r)

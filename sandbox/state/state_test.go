@@ -102,3 +102,20 @@ func TestStore_ABrokenFileIsSetAside(t *testing.T) {
 		})
 	}
 }
+
+func TestStore_CheckTellsWhetherItCanBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	store, _, err := state.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Check(); err != nil {
+		t.Error(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Check(); err == nil {
+		t.Error("a file that is closed can be written")
+	}
+}

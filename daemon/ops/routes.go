@@ -1,0 +1,72 @@
+package ops
+
+import (
+	"net/http"
+
+	"github.com/gjyotin305/fastpyrepl/daemon"
+	"github.com/gjyotin305/fastpyrepl/daemon/metrics"
+	"github.com/gofiber/fiber/v2"
+)
+
+// Routes is the table of what operators ask.
+func Routes(h *Health, m *metrics.Metrics) []daemon.Route {
+	return []daemon.Route{
+		{
+			Method:  http.MethodGet,
+			Path:    "/livez",
+			Summary: "Tells that the process serves, also while it starts",
+			Out:     LiveResponse{},
+			Open:    true,
+			Early:   true,
+			Handler: func(c *fiber.Ctx) error { return daemon.WriteJSON(c, alive) },
+		},
+		{
+			Method:  http.MethodGet,
+			Path:    "/readyz",
+			Summary: "Tells whether code can be run now, and what is wrong where it cannot",
+			Out:     Report{},
+			Errors:  []int{http.StatusServiceUnavailable},
+			Open:    true,
+			Early:   true,
+			Handler: func(c *fiber.Ctx) error {
+				r := h.Report()
+				c.Status(r.status())
+				return daemon.WriteJSON(c, r)
+			},
+		},
+		{
+			Method:  http.MethodGet,
+			Path:    "/metrics",
+			Summary: "What the daemon counts, for Prometheus; for an administrator's key, where there are keys",
+			Out:     "",
+			Errors:  []int{http.StatusForbidden},
+			Early:   true,
+			Handler: func(c *fiber.Ctx) error {
+				if !daemon.CallerOf(c).Administrator() {
+					return &daemon.Error{Status: http.StatusForbidden, Detail: "metrics are for the keys of administrators"}
+				}
+				text, contentType, err := m.Scrape()
+				if err != nil {
+					return err
+				}
+				c.Set(fiber.HeaderContentType, contentType)
+				return c.Send(text)
+			},
+		},
+	}
+}
+
+// LiveResponse is what GET /livez answers.
+type LiveResponse struct {
+	Status string `json:"status"`
+}
+
+var alive = LiveResponse{Status: "alive"}
+
+// status is that of the answer.
+func (r Report) status() int {
+	if r.Status == Ready {
+		return http.StatusOK
+	}
+	return http.StatusServiceUnavailable
+}
