@@ -14,6 +14,8 @@ type Config struct {
 	Pool      Pool      `yaml:"pool"`
 	Auth      Auth      `yaml:"auth"`
 	Audit     Audit     `yaml:"audit"`
+	Admin     Admin     `yaml:"admin"`
+	Tracing   Tracing   `yaml:"tracing"`
 	StateDir  string    `yaml:"state_dir"`
 	Log       Log       `yaml:"log"`
 }
@@ -149,6 +151,19 @@ type Audit struct {
 	Keep          int    `yaml:"keep"`
 	IncludeCode   bool   `yaml:"include_code"`
 	IncludeOutput bool   `yaml:"include_output"`
+}
+
+// Admin is the listener for operators.
+type Admin struct {
+	Listen   string `yaml:"listen"`
+	Insecure bool   `yaml:"insecure"`
+	Pprof    bool   `yaml:"pprof" reload:"live"`
+}
+
+// Tracing is where spans go.
+type Tracing struct {
+	Endpoint string  `yaml:"endpoint"`
+	Ratio    float64 `yaml:"ratio"`
 }
 
 // Log is the daemon's own log. It never holds code, output or secrets.

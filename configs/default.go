@@ -69,7 +69,8 @@ func Default() *Config {
 			MaxStarting: 2,
 			ShrinkAfter: time.Minute,
 		},
-		Audit: Audit{MaxSize: 100 * MiB, Keep: 10},
-		Log:   Log{Level: "info", Format: "auto"},
+		Audit:   Audit{MaxSize: 100 * MiB, Keep: 10},
+		Tracing: Tracing{Ratio: 1},
+		Log:     Log{Level: "info", Format: "auto"},
 	}
 }

@@ -70,6 +70,7 @@ func TestLoad_EveryKeyIsAnEnvironmentVariable(t *testing.T) {
 		"SESSIONS_START_TIMEOUT": "1s", "SESSIONS_STOP_TIMEOUT": "1s", "SESSIONS_LOST_KEPT": "25h", "SESSIONS_ORPHAN_GRACE": "1m",
 		"AUTH_KEYS_ANN_HASH": "sha256:" + strings.Repeat("0", 64), "AUTH_KEYS_FILE": "/x", "AUDIT_FILE": "/x", "AUDIT_MAX_SIZE": "2MiB", "AUDIT_KEEP": "1",
 		"AUDIT_INCLUDE_CODE": "true", "AUDIT_INCLUDE_OUTPUT": "true",
+		"ADMIN_LISTEN": "127.0.0.1:1", "ADMIN_INSECURE": "true", "ADMIN_PPROF": "true", "TRACING_ENDPOINT": "http://a", "TRACING_RATIO": "0.5",
 		"SESSIONS_ON_SHUTDOWN": "remove", "STATE_DIR": "/x", "LOG_LEVEL": "debug", "LOG_FORMAT": "json",
 	}
 	var env []string
@@ -136,16 +137,16 @@ func TestLoad_RefusesInOneLineThatNamesTheKey(t *testing.T) {
 		{"a slip of the hand", "limits:\n  memroy: 1GiB", "", "F:2: limits.memroy: unknown key; did you mean limits.memory?"},
 		{"another section", "memory: 1GiB", "", "F:1: memory: unknown key; did you mean limits.memory?"},
 		{"nothing near", "limits: {zzzzzzzz: 1}", "", "F:1: limits.zzzzzzzz: unknown key; allowed in limits: cpus, inodes, memory, nofile, pids, shm, tmp, workdir"},
-		{"an unknown section", "quantum: {x: 1}", "", "F:1: quantum: unknown key; allowed in the file: audit, auth, docker, execution, limits, log, max_limits, pool, server, sessions, state_dir"},
+		{"an unknown section", "quantum: {x: 1}", "", "F:1: quantum: unknown key; allowed in the file: admin, audit, auth, docker, execution, limits, log, max_limits, pool, server, sessions, state_dir, tracing"},
 		{"a wrong case", "server: {Port: 1}", "", "F:1: server.Port: unknown key; did you mean server.port?"},
 		{"a key twice", "server: {port: 1}\nlimits: {pids: 99, pids: 98}", "", "F:2: limits.pids: set twice, first in line 2"},
 		{"a section twice", "log: {level: info}\nlog: {level: debug}", "", "F:2: log: set twice, first in line 1"},
 		{"no value", "server:\n  port:", "", "F:2: server.port: has no value"},
 		{"no section", "limits: 5", "", "F:1: limits: want keys below it (cpus, inodes, memory, nofile, pids, shm, tmp, workdir)"},
-		{"a list for a file", "- 1", "", "F:1: the file: want keys below it (audit, auth, docker, execution, limits, log, max_limits, pool, server, sessions, state_dir)"},
+		{"a list for a file", "- 1", "", "F:1: the file: want keys below it (admin, audit, auth, docker, execution, limits, log, max_limits, pool, server, sessions, state_dir, tracing)"},
 		{"not YAML", "a: [", "", "F: not YAML: line 1: did not find expected node content"},
 		{"two documents", "log: {level: info}\n---\nlog: {level: debug}", "", "F: more than one YAML document; one is allowed"},
-		{"a merge key", "<<: {port: 1}", "", "F:1: <<: unknown key; allowed in the file: audit, auth, docker, execution, limits, log, max_limits, pool, server, sessions, state_dir"},
+		{"a merge key", "<<: {port: 1}", "", "F:1: <<: unknown key; allowed in the file: admin, audit, auth, docker, execution, limits, log, max_limits, pool, server, sessions, state_dir, tracing"},
 
 		{"a size without unit", "limits: {memory: 1073741824}", "", "F:1: limits.memory: 1073741824 is not a size: want a number with B, KiB, MiB, GiB or TiB, such as 512MiB"},
 		{"a size with another unit", "limits: {memory: 1GB}", "", `F:1: limits.memory: "1GB" is not a size: want a number with B, KiB, MiB, GiB or TiB, such as 512MiB`},

@@ -82,6 +82,8 @@ func (c *Config) Validate() error {
 	c.Server.validate(&v)
 	c.Auth.validate(&v)
 	c.Audit.validate(&v)
+	c.Admin.validate(&v)
+	c.Tracing.validate(&v)
 	c.Docker.validate(&v)
 	c.Limits.validate(&v)
 	c.Execution.validate(&v)
@@ -129,13 +131,7 @@ func (s *Server) validate(v *checks) {
 }
 
 // Loopback tells whether only this machine can reach the server's address.
-func (s *Server) Loopback() bool {
-	if s.Host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(s.Host)
-	return err == nil && addr.Unmap().IsLoopback()
-}
+func (s *Server) Loopback() bool { return isLoopback(s.Host) }
 
 func isAddress(host string) bool {
 	_, err := netip.ParseAddr(host)

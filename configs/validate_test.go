@@ -47,6 +47,12 @@ func TestValidate_RefusesWhatCannotBe(t *testing.T) {
 		{"forgetting losses", func(c *configs.Config) { c.Sessions.LostKept = time.Hour }, "sessions.lost_kept: 1h is out of range: allowed are 24h to 8760h"},
 		{"on shutdown", func(c *configs.Config) { c.Sessions.OnShutdown = "drop" }, `sessions.on_shutdown: "drop" is not one of keep, remove`},
 		{"state", func(c *configs.Config) { c.StateDir = "x" }, `state_dir: "x" is not an absolute path; nothing means the usual directory`},
+		{"admin", func(c *configs.Config) { c.Admin.Listen = "9090" }, `admin.listen: "9090" is not an address with a port: want 127.0.0.1:9090, [::1]:9090 or such, or nothing for none`},
+		{"admin port", func(c *configs.Config) { c.Admin.Listen = "127.0.0.1:99999" }, `admin.listen: "127.0.0.1:99999" is not an address with a port: want 127.0.0.1:9090, [::1]:9090 or such, or nothing for none`},
+		{"open admin", func(c *configs.Config) { c.Admin.Listen = "0.0.0.0:9090" }, "admin.listen: 0.0.0.0 can be reached from other machines, and asks for no key: keep to 127.0.0.1, or allow it with admin.insecure: true"},
+		{"collector", func(c *configs.Config) { c.Tracing.Endpoint = "127.0.0.1:4318" }, `tracing.endpoint: "127.0.0.1:4318" is not where OTLP over HTTP goes: want http:// or https://, a host, and perhaps a port and a path, such as http://127.0.0.1:4318`},
+		{"collector's password", func(c *configs.Config) { c.Tracing.Endpoint = "http://ann:secret@otlp" }, "tracing.endpoint: it names a user, or a password: what lets in belongs in OTEL_EXPORTER_OTLP_HEADERS"},
+		{"ratio", func(c *configs.Config) { c.Tracing.Ratio = 2 }, "tracing.ratio: 2 is out of range: allowed are 0 to 1"},
 		{"level", func(c *configs.Config) { c.Log.Level = "loud" }, `log.level: "loud" is not one of debug, info, warn, error`},
 		{"format", func(c *configs.Config) { c.Log.Format = "xml" }, `log.format: "xml" is not one of auto, text, json`},
 	}

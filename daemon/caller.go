@@ -46,9 +46,6 @@ func (c *Caller) Key(id string) sandbox.Key { return sandbox.Key{Owner: c.owner,
 // Reaches tells whether what owner has is the caller's to list and to reset.
 func (c *Caller) Reaches(owner string) bool { return c.everybody || owner == c.owner }
 
-// Administrator tells whether the caller may see what is nobody's in particular: everybody may where the daemon has no keys.
-func (c *Caller) Administrator() bool { return c.identity == nil || c.identity.Role == auth.Admin }
-
 // Allow counts a message against the rate of the caller's key, as every request is. Its error is the answer to one too
 // many.
 func (c *Caller) Allow() error {

@@ -38,6 +38,7 @@ const (
 	codeForbidden  sandbox.Code = "forbidden"
 	codeRate       sandbox.Code = "rate_limited"
 	codeExecutions sandbox.Code = "too_many_executions"
+	codeStarting   sandbox.Code = "starting"
 )
 
 // KindsPath is the page that explains every Kind, below an anchor named for its code.
@@ -56,7 +57,7 @@ var Kinds = []Kind{
 	{"bad_request", http.StatusBadRequest, "Bad request", "The request is not proper HTTP, or its body ended early."},
 	{"unauthorized", http.StatusUnauthorized, "Unauthorized", "No API key was sent, or one that is not known, or was withdrawn."},
 	{"cross_origin", http.StatusForbidden, "Cross-origin request", "The request comes from a web page of another origin."},
-	{codeForbidden, http.StatusForbidden, "Forbidden", "The request names an owner, which only the key of an administrator may."},
+	{codeForbidden, http.StatusForbidden, "Forbidden", "Only the key of an administrator may do this: name an owner, or read the metrics."},
 	{"no_route", http.StatusNotFound, "No such route", "There is no such route."},
 	{"method_not_allowed", http.StatusMethodNotAllowed, "Method not allowed", "The route has other methods; the Allow header names them."},
 	{"request_timeout", http.StatusRequestTimeout, "Request timeout", "The request did not arrive in time."},
@@ -71,6 +72,7 @@ var Kinds = []Kind{
 		"The request's line and headers are larger than server.max_header."},
 	{"internal", http.StatusInternalServerError, "Internal error", "A fault of the daemon, which its log explains under the request's id."},
 	{"overloaded", http.StatusServiceUnavailable, "Overloaded", "Too many bytes of bodies are in flight. Come back after Retry-After."},
+	{codeStarting, http.StatusServiceUnavailable, "Starting", "The daemon is still starting; the detail says with what. Come back after Retry-After."},
 	{sandbox.CodeNotFound, http.StatusNotFound, "Not found", "There is no such session, or no such execution any more."},
 	{sandbox.CodeConflict, http.StatusConflict, "Conflict",
 		"The idempotency key was used for another request, the id of a session to be made is in use, the session is starting or was ended meanwhile, " +

@@ -11,7 +11,7 @@ import (
 )
 
 // Route is one operation. The tables of routes are all there is: nothing else answers, and what documents them is
-// generated from them (daemon/openapi). All but Method, Path, Open, Early and Handler is for the document.
+// generated from them (daemon/openapi). All but Method, Path, Open, Admin, Early and Handler is for the document.
 type Route struct {
 	Method   string
 	Path     string // as Fiber takes it
@@ -25,6 +25,7 @@ type Route struct {
 	Answers  []Answer  // others when all goes well
 	Errors   []int     // statuses other than those that the server gives on every route
 	Open     bool      // asks for no API key
+	Admin    bool      // asks for an administrator's key, where there are keys
 	Early    bool      // answers while the daemon is still starting
 	Examples []Example
 	Handler  fiber.Handler
@@ -90,11 +91,14 @@ func (r *Route) Statuses() []int {
 		http.StatusBadRequest, http.StatusForbidden, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 		http.StatusMisdirectedRequest, http.StatusInternalServerError,
 	})
+	if !r.Early {
+		all = append(all, http.StatusServiceUnavailable)
+	}
 	if !r.Open {
 		all = append(all, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusTooManyRequests)
 	}
 	if r.In != nil {
-		all = append(all, http.StatusRequestTimeout, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
+		all = append(all, http.StatusRequestTimeout, http.StatusUnprocessableEntity)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

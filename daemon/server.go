@@ -114,15 +114,21 @@ func knownMethod(method []byte) bool {
 // startingRetry is when a client that came while the daemon starts may try again.
 const startingRetry = 5 * time.Second
 
-// routed is the handler of a route, once the daemon has started.
+// routed is the handler of a route, for those who may use it, once the daemon has started.
 func routed(r *Route, starting func() string) fiber.Handler {
 	if starting == nil {
 		starting = func() string { return "" }
 	}
 	return func(c *fiber.Ctx) error {
-		scopeOf(c).route = r
+		sc := scopeOf(c)
+		sc.route = r
+		if id := sc.caller.identity; r.Admin && id != nil && id.Role != auth.Admin {
+			return &Error{Status: http.StatusForbidden, Code: codeForbidden, Detail: "this is for the keys of administrators"}
+		}
 		if what := starting(); what != "" && !r.Early {
-			return &Error{Status: http.StatusServiceUnavailable, Detail: "the daemon is starting: " + what, RetryAfter: startingRetry}
+			return &Error{
+				Status: http.StatusServiceUnavailable, Code: codeStarting, Detail: "the daemon is starting: " + what, RetryAfter: startingRetry,
+			}
 		}
 		return r.Handler(c)
 	}

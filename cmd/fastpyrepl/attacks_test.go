@@ -238,7 +238,14 @@ func TestWalk_WhatIsRightIsServed(t *testing.T) {
 		if r.Path == "/v1/sessions/:id/interrupt" {
 			q = to(r, "another", "") // comes after it in the table
 		}
-		got := w.send(t, q.add("X-API-Key: "+w.ann, "Origin: "+walkOrigin))
+		key := w.ann
+		if r.Admin {
+			if got := w.send(t, q.add("X-API-Key: "+w.ann)); got.status != http.StatusForbidden {
+				t.Errorf("%s for one who is no administrator: %d", r.Path, got.status)
+			}
+			key = w.root
+		}
+		got := w.send(t, q.add("X-API-Key: "+key, "Origin: "+walkOrigin))
 		if got.status < 200 || got.status > 299 || got.header.Get("Access-Control-Allow-Origin") != walkOrigin || got.header.Get("Cache-Control") != "no-store" && !r.Open {
 			t.Errorf("%s %s: %d %s %v", r.Method, r.Path, got.status, got.body, got.header)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/gjyotin305/fastpyrepl/daemon/audit"
 	"github.com/gjyotin305/fastpyrepl/daemon/auth"
 	"github.com/gjyotin305/fastpyrepl/daemon/rest"
+	"github.com/gjyotin305/fastpyrepl/daemon/tracing"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 	"github.com/gjyotin305/fastpyrepl/sandbox/docker"
 )
@@ -131,6 +133,17 @@ func auditConfig(c *configs.Config) audit.Config {
 		Code:    c.Audit.IncludeCode,
 		Output:  c.Audit.IncludeOutput,
 	}
+}
+
+// tracesPath is where collectors take traces by convention.
+const tracesPath = "/v1/traces"
+
+func tracingConfig(c *configs.Config) tracing.Config {
+	endpoint := c.Tracing.Endpoint
+	if u, err := url.Parse(endpoint); err == nil && strings.Trim(u.Path, "/") == "" {
+		endpoint = u.JoinPath(tracesPath).String()
+	}
+	return tracing.Config{Endpoint: endpoint, Ratio: c.Tracing.Ratio, Version: daemonVersion()}
 }
 
 func restLimits(c *configs.Config) rest.Limits {

@@ -16,6 +16,7 @@ func TestConvert_SetsEveryField(t *testing.T) {
 	cfg.Sessions.MaxPerKey = 1
 	cfg.Auth.Keys = map[string]configs.Key{"ann": {Hash: []string{"sha256:" + strings.Repeat("a", 64)}, MaxExecutions: 1, Rate: 1, Burst: 1}}
 	cfg.Audit = configs.Audit{File: "/x", MaxSize: configs.MiB, Keep: 1, IncludeCode: true, IncludeOutput: true}
+	cfg.Tracing = configs.Tracing{Endpoint: "http://otlp", Ratio: 1}
 	keys, err := readAuth(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -29,8 +30,8 @@ func TestConvert_SetsEveryField(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	elsewhere := map[string]bool{"Owner": true, "Driver": true, "DriverHash": true, "Build": true, "Log": true}
-	for _, v := range []any{sandboxConfig(cfg), server, keys.Keys[0], auditConfig(cfg), restLimits(cfg), engine} {
+	elsewhere := map[string]bool{"Owner": true, "Driver": true, "DriverHash": true, "Build": true, "Log": true, "Observe": true, "Step": true}
+	for _, v := range []any{sandboxConfig(cfg), server, keys.Keys[0], auditConfig(cfg), tracingConfig(cfg), restLimits(cfg), engine} {
 		filled(t, reflect.ValueOf(v), reflect.TypeOf(v).String(), elsewhere)
 	}
 }

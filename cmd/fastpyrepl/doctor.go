@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -138,14 +136,14 @@ func writableParent(dir string) error {
 // diagnosePort looks at whether the daemon listens, or could.
 func diagnosePort(ctx context.Context, cfg *configs.Config) docker.Finding {
 	f := docker.Finding{Name: "port"}
-	address := net.JoinHostPort(cfg.Server.Host, strconv.Itoa(cfg.Server.Port))
+	address := serverAddress(cfg)
 	if cfg.Server.Port != 0 {
 		if _, err := askHealth(ctx, baseURL(cfg.Server.Host, cfg.Server.Port)); err == nil {
 			f.OK, f.Detail = true, address+" is served by fastpyrepl"
 			return f
 		}
 	}
-	ln, err := listen(ctx, cfg)
+	ln, err := listen(ctx, "server.port", address, "--port")
 	if err != nil {
 		f.Detail, f.Remedy = err.Error(), "stop what listens there, or choose another with server.port"
 		return f

@@ -14,6 +14,7 @@ import (
 // fasthttp leaves two kinds of goroutine behind: its clock, which is one for good, and the sweeper of a server's workers,
 // which looks every ten seconds whether the server is still there.
 func TestMain(m *testing.M) {
+	os.Setenv("OTEL_BSP_SCHEDULE_DELAY", "50") // spans come when they are waited for
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -16,6 +15,9 @@ import (
 
 	"github.com/gjyotin305/fastpyrepl/configs"
 	"github.com/gjyotin305/fastpyrepl/daemon/audit"
+	"github.com/gjyotin305/fastpyrepl/daemon/metrics"
+	"github.com/gjyotin305/fastpyrepl/daemon/ops"
+	"github.com/gjyotin305/fastpyrepl/daemon/tracing"
 	runnerimage "github.com/gjyotin305/fastpyrepl/runner-image"
 	"github.com/gjyotin305/fastpyrepl/sandbox/docker"
 	"github.com/gjyotin305/fastpyrepl/sandbox/state"
@@ -60,7 +62,7 @@ func (p *process) serve(ctx context.Context, src configs.Source, watch bool) err
 	if watch && src.Path == "" {
 		log.Warn("--reload: there is no configuration file to watch")
 	}
-	d := &running{cfg: cfg, source: src, log: log, level: level, hangup: hangup}
+	d := &running{cfg: cfg, source: src, log: log, level: level, hangup: hangup, metrics: metrics.New(daemonVersion())}
 	if watch && src.Path != "" {
 		if d.watcher, err = newWatcher(src.Path, log); err != nil {
 			return err
@@ -82,20 +84,32 @@ func (p *process) serve(ctx context.Context, src configs.Source, watch bool) err
 		return err
 	}
 	defer id.release()
-	if d.ln, err = listen(ctx, cfg); err != nil { // early: a taken port should not be news after an image was built
+	if d.ln, err = listen(ctx, "server.port", serverAddress(cfg), "--port"); err != nil { // early: a taken port should not be news after an image was built
 		return err
 	}
 	defer d.ln.Close()
+	if cfg.Admin.Listen != "" {
+		if d.adminLn, err = listen(ctx, "admin.listen", cfg.Admin.Listen, "--set admin.listen=..."); err != nil {
+			return err
+		}
+		defer d.adminLn.Close()
+	}
+	if cfg.Tracing.Endpoint != "" {
+		if d.tracer, err = tracing.Open(ctx, tracingConfig(cfg), log); err != nil {
+			return usageError{fmt.Errorf("tracing.endpoint: %w", err)}
+		}
+		defer d.closeTracer()
+	}
 	if cfg.Audit.File != "" {
 		if d.audit, err = audit.Open(auditConfig(cfg), log); err != nil {
 			return usageError{fmt.Errorf("audit.file: %w", err)}
 		}
 		defer d.closeAudit()
 	}
-	rt, err := p.runtime(ctx, cfg, id, log, progress)
+	rt, err := p.runtime(ctx, d, id)
 	if err != nil {
 		if ctx.Err() != nil {
-			return fmt.Errorf("stopped before it served: %w", context.Cause(ctx))
+			return stopped(ctx)
 		}
 		return err
 	}
@@ -106,6 +120,9 @@ func (p *process) serve(ctx context.Context, src configs.Source, watch bool) err
 		return err
 	}
 	defer store.Close()
+	d.checks = []ops.Check{ops.EngineCheck(rt.Ping), ops.ImageCheck(rt.CheckImage), ops.StateCheck(store.Check)}
+	d.prepare = func(ctx context.Context) error { return rt.Prepare(ctx, progress) }
+	d.startup.Step("looking for the images")
 	d.byHand = func() bool { return errors.Is(context.Cause(ctx), signalled{syscall.SIGINT}) }
 	if err := d.assemble(rt, store, keys); err != nil {
 		return err
@@ -157,36 +174,40 @@ func (p *process) store(id *owner, log *slog.Logger) (*state.Store, error) {
 	return store, err
 }
 
-func listen(ctx context.Context, cfg *configs.Config) (net.Listener, error) {
-	address := net.JoinHostPort(cfg.Server.Host, strconv.Itoa(cfg.Server.Port))
+// stopped is why a daemon ends that was told to while it started.
+func stopped(ctx context.Context) error {
+	return fmt.Errorf("stopped before it served: %w", context.Cause(ctx))
+}
+
+// serverAddress is where the server listens.
+func serverAddress(cfg *configs.Config) string {
+	return net.JoinHostPort(cfg.Server.Host, strconv.Itoa(cfg.Server.Port))
+}
+
+// listen listens on an address, which key sets, and flag too.
+func listen(ctx context.Context, key, address, flag string) (net.Listener, error) {
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, usageError{fmt.Errorf("server.port: %s is in use: stop what listens there, or choose another with --port", address)}
+		return nil, usageError{fmt.Errorf("%s: %s is in use: stop what listens there, or choose another with %s", key, address, flag)}
 	case err != nil:
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	return ln, nil
 }
 
-// runtime connects to the engine and makes the images ready.
-func (p *process) runtime(ctx context.Context, cfg *configs.Config, id *owner, log *slog.Logger, progress io.Writer) (*docker.Runtime, error) {
-	config, err := dockerConfig(cfg)
+// runtime connects to the engine. The images are yet to be made ready.
+func (p *process) runtime(ctx context.Context, d *running, id *owner) (*docker.Runtime, error) {
+	config, err := dockerConfig(d.cfg)
 	if err != nil {
 		return nil, usageError{err}
 	}
 	if config.Host == "" {
 		config.Host = p.getenv("DOCKER_HOST")
 	}
-	config.Owner, config.Log = id.id, log
+	config.Owner, config.Log = id.id, d.log
+	config.Observe, config.Step = d.observeEngine, d.startup.Step
 	config.Driver, config.DriverHash = runnerimage.DriverFiles(), runnerimage.DriverHash()
 	config.Build = p.buildImage(config.Host)
-	rt, err := docker.New(ctx, config)
-	if err != nil {
-		return nil, err
-	}
-	if err := rt.Prepare(ctx, progress); err != nil {
-		return nil, errors.Join(err, rt.Close())
-	}
-	return rt, nil
+	return docker.New(ctx, config)
 }

@@ -67,6 +67,11 @@ type entry struct {
 	Key   string `json:"key"`
 	Keys  string `json:"keys"`
 	Err   string `json:"err"`
+
+	Session   string `json:"session"`
+	SessionID string `json:"session_id"`
+	Execution string `json:"execution"`
+	Trace     string `json:"trace"`
 }
 
 // served is a daemon on the real engine.

@@ -12,6 +12,7 @@ import (
 // version is set by the linker for a release; else it is what the Go command recorded.
 var version string
 
+// daemonVersion is the version alone.
 func daemonVersion() string {
 	v := version
 	if info, ok := debug.ReadBuildInfo(); v == "" && ok {

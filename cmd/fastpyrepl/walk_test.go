@@ -16,6 +16,7 @@ import (
 	"github.com/gjyotin305/fastpyrepl/configs"
 	"github.com/gjyotin305/fastpyrepl/daemon"
 	"github.com/gjyotin305/fastpyrepl/daemon/auth"
+	"github.com/gjyotin305/fastpyrepl/daemon/metrics"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 	"github.com/gjyotin305/fastpyrepl/sandbox/sandboxtest"
 	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
@@ -34,6 +35,7 @@ type walk struct {
 	*running
 	addr      string
 	ann, bob  string // their keys
+	root      string // an administrator's
 	hash      string // of ann's
 	session   string // ann's
 	execution string // that runs in it, and has printed walkSecret
@@ -45,9 +47,9 @@ func newWalk(t *testing.T) *walk {
 	cfg.Server.CORSOrigins = []string{walkOrigin}
 	cfg.Server.MaxBody, cfg.Server.MaxInflightBody, cfg.Server.MaxHeader = walkBody, 16*walkBody, walkHeader
 	cfg.Server.ReadTimeout, cfg.Server.IdleTimeout = walkRead, walkRead
-	w := &walk{running: &running{cfg: cfg, log: slog.New(slog.DiscardHandler), level: new(slog.LevelVar)}, session: "ann-is-working"}
+	w := &walk{running: &running{cfg: cfg, log: slog.New(slog.DiscardHandler), level: new(slog.LevelVar), metrics: metrics.New("test")}, session: "ann-is-working"}
 	keys := auth.Config{Required: true}
-	for name, secret := range map[string]*string{"ann": &w.ann, "bob": &w.bob} {
+	for name, secret := range map[string]*string{"ann": &w.ann, "bob": &w.bob, "root": &w.root} {
 		*secret = auth.New()
 		hash, err := auth.HashOf(*secret)
 		if err != nil {
@@ -56,7 +58,11 @@ func newWalk(t *testing.T) *walk {
 		if name == "ann" {
 			w.hash = hash.String()
 		}
-		keys.Keys = append(keys.Keys, auth.Key{Name: name, Hashes: []auth.Hash{hash}, Role: auth.User})
+		role := auth.User
+		if name == "root" {
+			role = auth.Admin
+		}
+		keys.Keys = append(keys.Keys, auth.Key{Name: name, Hashes: []auth.Hash{hash}, Role: role})
 	}
 	begun := make(chan struct{})
 	err := w.assemble(&sandboxtest.Runtime{Play: sandboxtest.Script(map[string]func(*sandboxtest.Call){

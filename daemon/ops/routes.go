@@ -18,6 +18,9 @@ func Routes(h *Health, m *metrics.Metrics) []daemon.Route {
 			Out:     LiveResponse{},
 			Open:    true,
 			Early:   true,
+			Examples: []daemon.Example{
+				{Name: "livez", Status: http.StatusOK, Answer: `{"status": "alive"}`},
+			},
 			Handler: func(c *fiber.Ctx) error { return daemon.WriteJSON(c, alive) },
 		},
 		{
@@ -25,9 +28,12 @@ func Routes(h *Health, m *metrics.Metrics) []daemon.Route {
 			Path:    "/readyz",
 			Summary: "Tells whether code can be run now, and what is wrong where it cannot",
 			Out:     Report{},
-			Errors:  []int{http.StatusServiceUnavailable},
+			Answers: []daemon.Answer{{Status: http.StatusServiceUnavailable, Meaning: "It cannot, or not yet", Body: Report{}}},
 			Open:    true,
 			Early:   true,
+			Examples: []daemon.Example{
+				{Name: "readyz", Status: http.StatusOK},
+			},
 			Handler: func(c *fiber.Ctx) error {
 				r := h.Report()
 				c.Status(r.status())
@@ -38,13 +44,13 @@ func Routes(h *Health, m *metrics.Metrics) []daemon.Route {
 			Method:  http.MethodGet,
 			Path:    "/metrics",
 			Summary: "What the daemon counts, for Prometheus; for an administrator's key, where there are keys",
-			Out:     "",
-			Errors:  []int{http.StatusForbidden},
+			Answers: []daemon.Answer{{Status: http.StatusOK, MediaType: "text/plain"}},
+			Admin:   true,
 			Early:   true,
+			Examples: []daemon.Example{
+				{Name: "metrics", Status: http.StatusOK},
+			},
 			Handler: func(c *fiber.Ctx) error {
-				if !daemon.CallerOf(c).Administrator() {
-					return &daemon.Error{Status: http.StatusForbidden, Detail: "metrics are for the keys of administrators"}
-				}
 				text, contentType, err := m.Scrape()
 				if err != nil {
 					return err

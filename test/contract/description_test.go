@@ -18,6 +18,7 @@ import (
 
 	"github.com/gjyotin305/fastpyrepl/daemon"
 	"github.com/gjyotin305/fastpyrepl/daemon/openapi"
+	"github.com/gjyotin305/fastpyrepl/daemon/ops"
 	"github.com/gjyotin305/fastpyrepl/daemon/rest"
 )
 
@@ -110,7 +111,7 @@ func tables(t *testing.T) []daemon.Route {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.Concat(rest.New(nil, rest.Limits{}).Routes(), api.Routes())
+	return slices.Concat(rest.New(nil, rest.Limits{}).Routes(), ops.Routes(nil, nil), api.Routes())
 }
 
 func TestDocument_IsOpenAPI31(t *testing.T) {
