@@ -51,12 +51,15 @@ func startDaemon(ctx context.Context, binary, dir string) (*daemon, error) {
 		res, err := d.http.Get(d.url + "/health")
 		if err == nil {
 			res.Body.Close()
-			break
+			if res.StatusCode == http.StatusOK {
+				break
+			}
+			err = fmt.Errorf("it answers %s", res.Status) // while it makes its images ready
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			return nil, errors.Join(fmt.Errorf("the daemon did not come up: %w", err), d.stop())
 		}
-		time.Sleep(20 * time.Millisecond) // nothing tells when a port begins to listen
+		time.Sleep(20 * time.Millisecond) // nothing tells when it serves
 	}
 	owner, err := os.ReadFile(filepath.Join(dir, "owner"))
 	if err != nil {

@@ -59,12 +59,16 @@ func (h host) start(ctx context.Context, env ...string) (*daemon, error) {
 	for deadline := time.Now().Add(hang); ; {
 		res, err := d.http.Get(d.url + "/health")
 		if err == nil {
-			return d, errors.Join(res.Body.Close(), d.reset(ctx, ""))
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return d, d.reset(ctx, "")
+			}
+			err = fmt.Errorf("it answers %s", res.Status) // while it makes its images ready
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			return nil, errors.Join(fmt.Errorf("the daemon did not come up: %w", err), d.stop())
 		}
-		time.Sleep(20 * time.Millisecond) // nothing tells when a port begins to listen
+		time.Sleep(20 * time.Millisecond) // nothing tells when it serves
 	}
 }
 
