@@ -76,20 +76,20 @@ func (c *Caller) execute(ctx context.Context, m Manager, id string, req sandbox.
 		x, err = m.Execute(ctx, c.Key(id), req)
 		return x, true, err
 	}
-	asked := c.audit.Asked(req)
+	asked, admitted := c.audit.Asked(req), false
 	if c.identity != nil {
 		req.MaxSessions = c.identity.MaxSessions()
 	}
 	req.Admit = func() (func(), error) {
 		leave, err := c.begin()
-		begun = err == nil
+		admitted = err == nil
 		return leave, err
 	}
 	x, err = m.Execute(ctx, c.Key(id), req)
-	if err == nil && begun { // else it is one that was there, found by its idempotency key
+	if err == nil && admitted { // else it is one that was there, found by its idempotency key
 		c.audit.Began(c.who, asked, x)
 	}
-	return x, begun, err
+	return x, admitted, err
 }
 
 // Create is m's Create for a session of the caller's, within the bounds of the key.
@@ -97,7 +97,9 @@ func (c *Caller) Create(ctx context.Context, m Manager, id string, req sandbox.R
 	if c.identity != nil {
 		req.MaxSessions = c.identity.MaxSessions()
 	}
+	ctx, claimed := tracing.Claim(ctx)
 	info, err := m.Create(ctx, c.Key(id), req)
+	claimed(err == nil, err)
 	if err == nil {
 		c.audit.Created(c.who, info.Key.ID)
 	}

@@ -18,7 +18,7 @@ const maxFaults = 16
 // container is a started container, the link to its supervisor, and the reader of that link. It is warm, and nobody's,
 // until a session claims it; then it is that session's for the rest of its life, and its end is the session's.
 type container struct {
-	uid      uuid.UUID // names it in labels and logs
+	name     string // in labels and logs: a UUID
 	log      *slog.Logger
 	instance Instance
 	onLost   func(*container)
@@ -44,13 +44,12 @@ type container struct {
 // launch starts a container and waits until its driver is ready. When only that fails it returns the container with the
 // error: somebody has to remove it. onLost is called, once and without blocking, when a warm one ends by itself.
 func launch(ctx context.Context, rt Runtime, spec Spec, log *slog.Logger, onLost func(*container)) (*container, error) {
-	uid := uuid.New()
-	spec.Session = uid.String()
+	spec.Session = uuid.NewString()
 	inst, err := rt.Start(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
-	c := newContainer(uid, inst, spec, log, onLost)
+	c := newContainer(spec.Session, inst, spec, log, onLost)
 	ready, err := c.connect(ctx, false, nil)
 	if err != nil {
 		return c, &Error{Code: CodeEngine, Message: "the session's driver did not come up", Err: err}
@@ -59,10 +58,10 @@ func launch(ctx context.Context, rt Runtime, spec Spec, log *slog.Logger, onLost
 	return c, nil
 }
 
-func newContainer(uid uuid.UUID, inst Instance, spec Spec, log *slog.Logger, onLost func(*container)) *container {
+func newContainer(name string, inst Instance, spec Spec, log *slog.Logger, onLost func(*container)) *container {
 	c := &container{
-		uid:      uid,
-		log:      log.With("session", uid.String()),
+		name:     name,
+		log:      log.With("session", name),
 		instance: inst,
 		onLost:   onLost,
 		spec:     spec,

@@ -71,4 +71,4 @@ func (e *Execution) Times() (queued, began time.Time) {
 }
 
 // Container names the container of the execution's session, as the log does.
-func (e *Execution) Container() string { return e.session.container.uid.String() }
+func (e *Execution) Container() string { return e.session.container.name }

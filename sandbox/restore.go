@@ -70,15 +70,14 @@ func (m *Manager) restore(ctx context.Context, r SessionRecord, inst Instance, c
 		m.bereave(r, "its container was gone when the daemon started again")
 		return
 	}
-	uid, err := uuid.Parse(r.Container)
-	if err != nil {
+	if err := uuid.Validate(r.Container); err != nil {
 		m.log.Error("session not restored", "err", err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
 	defer cancel()
 	s := m.newSession(r.Key, r.Options)
-	c := newContainer(uid, inst, r.Spec, m.log, m.warmLost)
+	c := newContainer(r.Container, inst, r.Spec, m.log, m.warmLost)
 	s.container, s.created, s.log = c, r.Created, c.log
 	c.claim(s)
 	close(s.started)

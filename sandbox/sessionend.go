@@ -61,7 +61,7 @@ func (s *Session) record() SessionRecord {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := SessionRecord{
-		Container: s.container.uid.String(),
+		Container: s.container.name,
 		Key:       s.key,
 		Spec:      s.container.currentSpec(),
 		Options:   s.options,

@@ -134,7 +134,7 @@ func (m *Manager) start(ctx context.Context, s *Session, spec Spec, warm *contai
 	}
 	m.retire(s)
 	s.finish(OutcomeCancelled, "it did not start", false)
-	_ = m.remove(s, cfg.StopTimeout) // logged there, and tried again
+	_ = m.remove(ctx, s, cfg.StopTimeout) // logged there, and tried again
 }
 
 // equip gives s its container: warm, with its limits changed where they have to be, or another.

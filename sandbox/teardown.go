@@ -53,7 +53,7 @@ func (m *Manager) end(ctx context.Context, cause string, doomed func(Key) bool) 
 	for _, s := range sessions {
 		go func() {
 			defer m.wg.Done()
-			errs <- m.endOne(s, cause, timeout)
+			errs <- m.endOne(ctx, s, cause, timeout)
 		}()
 	}
 	var all []error
@@ -101,20 +101,21 @@ func (m *Manager) condemn(doomed func(Key) bool) (sessions []*Session, timeout t
 }
 
 // endOne ends a session that is off the list.
-func (m *Manager) endOne(s *Session, cause string, timeout time.Duration) error {
+func (m *Manager) endOne(ctx context.Context, s *Session, cause string, timeout time.Duration) error {
 	if s.cancelStart != nil {
 		s.cancelStart()
 	}
 	<-s.started
 	s.finish(OutcomeCancelled, cause, false)
-	return m.remove(s, timeout)
+	return m.remove(ctx, s, timeout)
 }
 
-// remove removes the container of a session that is over, and waits for what its executions have under way. One that
-// cannot be removed stays in ending: it counts, and is tried again by tend, and by whoever resets its id.
-func (m *Manager) remove(s *Session, timeout time.Duration) error {
+// remove removes the container of a session that is over, and waits for what its executions have under way. Of ctx it has
+// the values alone: that who asked for it has left does not end it. One that cannot be removed stays in ending: it counts,
+// and is tried again by tend, and by whoever resets its id.
+func (m *Manager) remove(ctx context.Context, s *Session, timeout time.Duration) error {
 	if s.container != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
 		if err := s.container.remove(ctx); err != nil {
 			return err
@@ -143,7 +144,7 @@ func (m *Manager) unlist(s *Session) bool {
 	delete(m.sessions, s.key)
 	m.ending[s] = s.key
 	if s.container != nil {
-		m.saved(m.store.RemoveSession(s.container.uid.String()))
+		m.saved(m.store.RemoveSession(s.container.name))
 	}
 	return true
 }
@@ -158,8 +159,8 @@ func (m *Manager) bury(s *Session) {
 		m.gone.add(Tombstone{Key: s.key, Cause: s.cause, At: time.Now()})
 	}
 	m.wg.Go(func() { // before the lock is given up: Close waits for it from then on
-		<-s.started              // its start may still be in the setup code
-		_ = m.remove(s, timeout) // logged there, and tried again
+		<-s.started                     // its start may still be in the setup code
+		_ = m.remove(m.ctx, s, timeout) // logged there, and tried again
 	})
 }
 
@@ -170,13 +171,13 @@ func (m *Manager) expire(s *Session, cause string) {
 	if !m.unlist(s) {
 		return
 	}
-	m.log.Info("session expired", "session", s.container.uid.String(), "cause", cause)
+	m.log.Info("session expired", "session", s.container.name, "cause", cause)
 	m.observer.SessionEnded(EndExpired)
 	m.gone.add(Tombstone{Key: s.key, Expired: true, Cause: cause, At: time.Now()})
 	timeout := m.cfg.StopTimeout
 	m.wg.Go(func() {
 		s.finish(OutcomeCancelled, cause, false)
 		<-s.started
-		_ = m.remove(s, timeout) // logged there, and tried again
+		_ = m.remove(m.ctx, s, timeout) // logged there, and tried again
 	})
 }

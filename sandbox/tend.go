@@ -89,7 +89,7 @@ func (m *Manager) removeAgain() {
 	var g errgroup.Group
 	g.SetLimit(16)
 	for _, s := range sessions {
-		g.Go(func() error { return m.remove(s, timeout) })
+		g.Go(func() error { return m.remove(m.ctx, s, timeout) })
 	}
 	for _, c := range dropped {
 		g.Go(func() error { return m.removeDropped(c, timeout) })

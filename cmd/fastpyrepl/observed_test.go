@@ -162,7 +162,7 @@ func TestObserved_MetricsOfRealSessions(t *testing.T) {
 	t.Run("rules and dashboard", func(t *testing.T) { got.checkRules(t); got.checkDashboard(t) })
 }
 
-// The tree of spans of an execution that starts its session, and of one that finds it there.
+// The trees of spans of an execution that starts its session, of one that finds it there, and of the end of the session.
 func TestObserved_TracesOfRealSessions(t *testing.T) {
 	c := tracingtest.New(t)
 	s := serve(t, "--set", "pool.size.min=0", "--set", "pool.size.max=0", "--set", "tracing.endpoint="+c.URL, "--log-level", "debug")
@@ -175,19 +175,33 @@ func TestObserved_TracesOfRealSessions(t *testing.T) {
 	if status, text := call(t, "POST", url+"/execute", body, "Accept", "text/event-stream"); status != 200 {
 		t.Fatalf("warm: %d %s", status, text)
 	}
-	all := c.Await(t, "spans of both", func(all []tracingtest.Span) bool {
+	if status, text := call(t, "DELETE", url+"/v1/sessions/SECRET", ""); status != 204 {
+		t.Fatalf("delete: %d %s", status, text)
+	}
+	all := c.Await(t, "spans of all three", func(all []tracingtest.Span) bool {
 		n := 0
 		for _, span := range all {
-			if span.Name == "POST /execute" || span.Name == "execution" {
+			if span.Server || span.Name == "execution" {
 				n++
 			}
 		}
-		return n == 4
+		return n == 5
 	})
 	if text := fmt.Sprintf("%+v", all); strings.Contains(text, "SECRET") {
 		t.Errorf("the spans have what the client sent: %s", text)
 	}
-	cold, warm := trees(all, client)
+	traces := trees(all)
+	var cold, warm, end map[string]tracingtest.Span
+	for id, tree := range traces {
+		switch _, ended := tree["DELETE /v1/sessions/:id"]; {
+		case ended:
+			end = tree
+		case id == client:
+			cold = tree
+		default:
+			warm = tree
+		}
+	}
 	for _, want := range []string{
 		"POST /execute > claim > engine container_list",
 		"POST /execute > claim > engine container_create",
@@ -205,8 +219,11 @@ func TestObserved_TracesOfRealSessions(t *testing.T) {
 			t.Errorf("warm: there is no %s", want)
 		}
 	}
-	if len(warm) != 4 {
-		t.Errorf("warm: got %v", warm)
+	if len(warm) != 4 || len(traces) != 3 {
+		t.Errorf("warm: got %v, of %d traces", warm, len(traces))
+	}
+	if _, ok := end["DELETE /v1/sessions/:id > engine container_remove"]; !ok {
+		t.Errorf("delete: got %v", end)
 	}
 	claim, run := cold["POST /execute > claim"], cold["POST /execute > execution"]
 	if claim.Attributes["fastpyrepl.session.created"] != "true" || warm["POST /execute > claim"].Attributes["fastpyrepl.session.created"] != "false" {
@@ -225,23 +242,22 @@ func TestObserved_TracesOfRealSessions(t *testing.T) {
 	}
 }
 
-// trees are the spans of a trace, and of the other one, by their names and those above them.
-func trees(all []tracingtest.Span, first string) (one, other map[string]tracingtest.Span) {
+// trees are the spans of each trace, by their names and those above them.
+func trees(all []tracingtest.Span) map[string]map[string]tracingtest.Span {
 	byID := map[string]tracingtest.Span{}
 	for _, span := range all {
 		byID[span.ID] = span
 	}
-	one, other = map[string]tracingtest.Span{}, map[string]tracingtest.Span{}
+	traces := map[string]map[string]tracingtest.Span{}
 	for _, span := range all {
 		path := span.Name
 		for above, ok := byID[span.Parent]; ok; above, ok = byID[above.Parent] {
 			path = above.Name + " > " + path
 		}
-		if span.Trace == first {
-			one[path] = span
-		} else {
-			other[path] = span
+		if traces[span.Trace] == nil {
+			traces[span.Trace] = map[string]tracingtest.Span{}
 		}
+		traces[span.Trace][path] = span
 	}
-	return one, other
+	return traces
 }
