@@ -21,11 +21,12 @@ const (
 	EndReset    EndReason = "reset"    // it was asked for
 	EndExpired  EndReason = "expired"  // its time was over
 	EndLost     EndReason = "lost"     // nobody asked for it
+	EndSetup    EndReason = "setup"    // its setup code failed
 	EndShutdown EndReason = "shutdown" // the daemon ended all of them
 )
 
 // EndReasons are all there are.
-var EndReasons = []EndReason{EndReset, EndExpired, EndLost, EndShutdown}
+var EndReasons = []EndReason{EndReset, EndExpired, EndLost, EndSetup, EndShutdown}
 
 // Account is how an execution went.
 type Account struct {

@@ -57,7 +57,9 @@ func (o *tally) saw(t *testing.T, want map[string]int) {
 }
 
 func TestObserver_HearsOfSessions(t *testing.T) {
-	m, rt := newManager(t, poolConfig(1, 1), nil)
+	m, rt := newManager(t, poolConfig(1, 1), sandboxtest.Script(map[string]func(*sandboxtest.Call){
+		"fail": func(c *sandboxtest.Call) { c.Done(wire.DoneMessage{Outcome: "error", StateKept: true}) },
+	}))
 	o := &tally{}
 	m.Observe(o)
 	restore(t, m)
@@ -89,6 +91,11 @@ func TestObserver_HearsOfSessions(t *testing.T) {
 	}
 	eventually(t, "it is lost", func() bool { return len(m.Sessions(everybody)) == 0 })
 	o.saw(t, map[string]int{"started warm=false ": 1, "execution ok": 1, "ended lost": 1})
+
+	if _, err := m.Create(t.Context(), key("setup"), sandbox.Request{SetupCode: "fail", Session: sandbox.SessionOptions{Env: map[string]string{"A": "b"}}}); err == nil {
+		t.Error("its setup code did not fail")
+	}
+	o.saw(t, map[string]int{"started warm=false ": 1, "execution error": 1, "ended setup": 1})
 
 	rt.OnStart = func(context.Context, sandbox.Spec) error { return errors.New("no") }
 	if _, err := m.Create(t.Context(), key("never"), sandbox.Request{Session: sandbox.SessionOptions{Env: map[string]string{"A": "b"}}}); err == nil {

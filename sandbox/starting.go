@@ -122,6 +122,7 @@ func (m *Manager) start(ctx context.Context, s *Session, spec Spec, warm *contai
 	if s.startErr != nil && ErrorCode(s.startErr) == "" {
 		s.startErr = &Error{Code: CodeEngine, Message: "the session's container did not start", Err: s.startErr}
 	}
+	equipped := s.startErr == nil
 	m.observer.SessionStarted(warm != nil && s.container == warm, time.Since(s.created), s.startErr)
 	if s.startErr == nil && req.SetupCode != "" {
 		m.runSetup(ctx, s, req, cfg)
@@ -132,7 +133,9 @@ func (m *Manager) start(ctx context.Context, s *Session, spec Spec, warm *contai
 	if s.startErr != nil {
 		m.log.Error("session not started", "err", s.startErr)
 	}
-	m.retire(s)
+	if m.retire(s) && equipped {
+		m.observer.SessionEnded(EndSetup)
+	}
 	s.finish(OutcomeCancelled, "it did not start", false)
 	_ = m.remove(ctx, s, cfg.StopTimeout) // logged there, and tried again
 }

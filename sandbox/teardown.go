@@ -128,11 +128,12 @@ func (m *Manager) remove(ctx context.Context, s *Session, timeout time.Duration)
 	return nil
 }
 
-// retire takes s off the list of sessions, so that its id may be used again, while its container still is there.
-func (m *Manager) retire(s *Session) {
+// retire takes s off the list of sessions, so that its id may be used again, while its container still is there. It tells
+// whether it was on the list.
+func (m *Manager) retire(s *Session) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.unlist(s)
+	return m.unlist(s)
 }
 
 // unlist needs mu. It moves s from the list to those that are ending, and tells whether it was on the list. From here on

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gjyotin305/fastpyrepl/daemon"
+	"github.com/gjyotin305/fastpyrepl/daemon/metrics"
 	"github.com/gjyotin305/fastpyrepl/daemon/rest"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 	"github.com/gjyotin305/fastpyrepl/sandbox/sandboxtest"
@@ -44,6 +45,8 @@ func start(t testing.TB, play func(*sandboxtest.Call)) *api {
 	log := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError}))
 	a := &api{runtime: &sandboxtest.Runtime{Play: play}}
 	a.manager = sandbox.NewManager(a.runtime, nil, cfg, log)
+	counts := metrics.New("test") // as every daemon has them
+	a.manager.Observe(counts)
 	a.handler = rest.New(a.manager, rest.Limits{
 		MaxCode: cfg.Execution.MaxCode, MaxContext: cfg.Execution.MaxContext, MaxTimeout: cfg.Execution.MaxTimeout,
 		Session: cfg.Ceilings(), MaxTTL: cfg.MaxTTL, MaxIdleTTL: cfg.MaxIdleTTL,
@@ -51,7 +54,7 @@ func start(t testing.TB, play func(*sandboxtest.Call)) *api {
 	a.server = daemon.New(daemon.Config{
 		MaxBody: 500 << 20, MaxInflightBody: 1 << 30, MaxHeader: 8 << 10, MaxJSONDepth: 64, MaxJSONKeys: 10_000,
 		ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: time.Minute,
-	}, daemon.Deps{Log: log, Routes: a.handler.Routes()})
+	}, daemon.Deps{Log: log, Routes: a.handler.Routes(), Metrics: counts})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
