@@ -103,7 +103,7 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 func (s *Server) logRequest(c *fiber.Ctx, sc *scope, err error) {
 	level := slog.LevelDebug
 	switch {
-	case err == nil: // also when it is a 503: of /readyz, that is what was asked for
+	case err == nil || asError(err).Code == codeStarting: // no fault, though it is a 503: what /readyz answers, or one that came early
 	case sc.status >= 500:
 		level = slog.LevelError
 	case sc.status >= 400:

@@ -245,6 +245,9 @@ func TestStarting_RoutesWait(t *testing.T) {
 	if want := `{"detail":"the daemon is starting: building image default"}`; resp.StatusCode != 503 || body != want || resp.Header.Get("Retry-After") != "5" {
 		t.Errorf("got %d %s, Retry-After %q", resp.StatusCode, body, resp.Header.Get("Retry-After"))
 	}
+	if log := s.log.String(); strings.Contains(log, "level=ERROR") || !strings.Contains(log, "level=DEBUG msg=request method=GET route=/hello status=503") {
+		t.Errorf("who comes early, as health checks do, is no fault: %s", log)
+	}
 	if resp, body := s.send(t, "GET /early"); resp.StatusCode != 200 {
 		t.Errorf("one that is early: %d %s", resp.StatusCode, body)
 	}
