@@ -25,13 +25,28 @@ const (
 )
 
 var (
-	ociRuntime  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
-	imageRef    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$`)
+	ociRuntime  = atMost(128, `^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	imageRef    = atMost(512, `^[A-Za-z0-9][A-Za-z0-9._:/@-]*$`)
 	moduleName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$`)
-	webOrigin   = regexp.MustCompile(`^https?://([a-z0-9]([a-z0-9.-]{0,252})|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?$`)
+	webOrigin   = atMost(267, `^https?://([a-z0-9]([a-z0-9.-]*)|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?$`)
 	defaultPort = regexp.MustCompile(`^(http://.*:80|https://.*:443)$`) // browsers leave it out
-	hostName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$`)
+	hostName    = atMost(253, `^[A-Za-z0-9][A-Za-z0-9.-]*$`)
 )
+
+// pattern is what a value may look like, and how long it may be in bytes.
+type pattern struct {
+	most int
+	expr *regexp.Regexp
+}
+
+// atMost makes a pattern. A bound of hundreds in the expression itself is compiled to a copy for every character, which is a
+// hundred kilobytes and more for each of these, for as long as the daemon runs.
+func atMost(most int, expr string) pattern { return pattern{most, regexp.MustCompile(expr)} }
+
+// MatchString tells whether all of text fits.
+func (p pattern) MatchString(text string) bool {
+	return len(text) <= p.most && p.expr.MatchString(text)
+}
 
 // checks gathers what is wrong with a Config.
 type checks []error

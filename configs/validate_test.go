@@ -1,6 +1,7 @@
 package configs_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +16,11 @@ func TestValidate_RefusesWhatCannotBe(t *testing.T) {
 	}{
 		{"host", func(c *configs.Config) { c.Server.Host = "a b" }, `server.host: "a b" is neither an address nor a name: want 127.0.0.1, ::1, 0.0.0.0 or such`},
 		{"open host", func(c *configs.Config) { c.Server.Host = "0.0.0.0" }, "server.host: 0.0.0.0 can be reached from other machines, and whoever reaches it can run code: keep to 127.0.0.1, ask for keys with auth.keys, or allow it with server.insecure: true"},
+		{"long host", func(c *configs.Config) { c.Server.Host = strings.Repeat("a", 254) }, `server.host: "` + strings.Repeat("a", 254) + `" is neither an address nor a name: want 127.0.0.1, ::1, 0.0.0.0 or such`},
+		{"long origin", func(c *configs.Config) { c.Server.CORSOrigins = []string{"https://" + strings.Repeat("a", 260)} },
+			`server.cors_origins: "https://` + strings.Repeat("a", 260) + `" is not an origin as browsers write it: want http:// or https://, a name in lower case, and a port if it is not the usual one, such as https://app.example or http://localhost:3000`},
+		{"long reference", func(c *configs.Config) { c.Docker.Images["default"] = configs.Image{Ref: strings.Repeat("a", 513)} }, `docker.images.default.ref: "` + strings.Repeat("a", 513) + `" is not an image's reference: want name:tag or name@sha256:digest`},
+		{"long runtime", func(c *configs.Config) { c.Docker.Runtime = strings.Repeat("a", 129) }, `docker.runtime: "` + strings.Repeat("a", 129) + `" is not the name of an OCI runtime: want runc, runsc or such, or nothing for the engine's default`},
 		{"port", func(c *configs.Config) { c.Server.Port = 65536 }, "server.port: 65536 is out of range: allowed are 0 to 65535"},
 		{"allowed host", func(c *configs.Config) { c.Server.AllowedHosts = []string{"http://x"} }, `server.allowed_hosts: "http://x" is not a host: want a name or an address without port, or "*" for any`},
 		{"body", func(c *configs.Config) { c.Server.MaxBody = 300 * configs.MiB }, "server.max_body: 300MiB is less than 396MiB, which execution.max_context and max_code need: a byte of text can be 6 in JSON"},

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -150,6 +151,7 @@ func (d *running) start(ctx context.Context) error {
 		return fmt.Errorf("take over what an earlier daemon left: %w", err)
 	}
 	d.startup.Step("")
+	debug.FreeOSMemory() // a start leaves more behind than what runs needs: configuration, images, the description of the API
 	if !d.cfg.Server.Loopback() && !d.cfg.Auth.Required() {
 		d.log.Warn("insecure: other machines can reach this address, and whoever does can run code", "host", d.cfg.Server.Host)
 	}
