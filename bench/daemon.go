@@ -21,27 +21,38 @@ import (
 
 // daemon is a fastpyrepl of the benchmark's own, on a free port.
 type daemon struct {
+	dir   string // its state
 	cmd   *exec.Cmd
 	url   string
 	owner string
 	http  *http.Client
 }
 
-// startDaemon runs binary with the default configuration and waits until it is healthy.
-func startDaemon(ctx context.Context, binary, dir string) (*daemon, error) {
+// startDaemon runs binary with the default configuration, but for env, and waits until it is healthy.
+func startDaemon(ctx context.Context, binary string, env ...string) (_ *daemon, err error) {
+	dir, err := os.MkdirTemp("", "fastpyrepl-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
 	d := &daemon{
+		dir:  dir,
 		cmd:  exec.CommandContext(ctx, binary, "serve"),
 		url:  fmt.Sprintf("http://127.0.0.1:%d", port),
 		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: time.Minute},
 	}
 	d.cmd.Env = append(os.Environ(),
 		fmt.Sprintf("FASTPYREPL_SERVER_PORT=%d", port), "FASTPYREPL_STATE_DIR="+dir, "FASTPYREPL_LOG_LEVEL=warn",
-		"FASTPYREPL_POOL_SIZE_MIN=0", "FASTPYREPL_POOL_SIZE_MAX=0", "FASTPYREPL_SESSIONS_ON_SHUTDOWN=remove",
-		fmt.Sprintf("FASTPYREPL_EXECUTION_MAX_STDOUT=%dB", 2*flood))
+		"FASTPYREPL_SESSIONS_ON_SHUTDOWN=remove", fmt.Sprintf("FASTPYREPL_EXECUTION_MAX_STDOUT=%dB", 2*flood))
+	d.cmd.Env = append(d.cmd.Env, env...)
 	d.cmd.Stderr = os.Stderr
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }
 	if err := d.cmd.Start(); err != nil {
@@ -85,9 +96,35 @@ func (d *daemon) stop() error {
 	}
 	err := d.cmd.Wait()
 	if d.cmd.ProcessState.Success() {
-		return nil
+		err = nil
 	}
-	return err
+	return errors.Join(err, os.RemoveAll(d.dir))
+}
+
+// awaitWarm waits until so many containers wait for a session.
+func (d *daemon) awaitWarm(ctx context.Context, n int) error {
+	want := []byte("fastpyrepl_pool_containers{state=\"ready\"} ")
+	for ctx.Err() == nil {
+		res, err := d.http.Get(d.url + "/metrics")
+		if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil {
+			return err
+		}
+		_, rest, ok := bytes.Cut(text, want)
+		if !ok {
+			return errors.New("the daemon does not tell of its pool")
+		}
+		line, _, _ := bytes.Cut(rest, []byte("\n"))
+		if ready, err := strconv.Atoi(string(line)); err != nil || ready >= n {
+			return err
+		}
+		time.Sleep(5 * time.Millisecond) // nothing tells when one becomes ready
+	}
+	return ctx.Err()
 }
 
 // rss is the daemon's resident memory in bytes.

@@ -86,19 +86,36 @@ type container struct {
 
 // findSession returns the container of the only session there is of the daemon with this owner label.
 func (e *engine) findSession(ctx context.Context, owner string) (container, error) {
-	filters, err := json.Marshal(map[string][]string{"label": {"org.fastpyrepl.owner=" + owner}})
+	all, err := e.containers(ctx, owner)
 	if err != nil {
-		return container{}, err
-	}
-	var all []struct{ Id string }
-	if err := e.call(ctx, "GET", "/containers/json?filters="+url.QueryEscape(string(filters)), nil, &all); err != nil {
 		return container{}, err
 	}
 	if len(all) != 1 {
 		return container{}, fmt.Errorf("%d containers of owner %s, want 1", len(all), owner)
 	}
+	return e.inspect(ctx, all[0])
+}
+
+// containers are the ids of those of a daemon's.
+func (e *engine) containers(ctx context.Context, owner string) ([]string, error) {
+	filters, err := json.Marshal(map[string][]string{"label": {"org.fastpyrepl.owner=" + owner}})
+	if err != nil {
+		return nil, err
+	}
+	var all []struct{ Id string }
+	if err := e.call(ctx, "GET", "/containers/json?filters="+url.QueryEscape(string(filters)), nil, &all); err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, c := range all {
+		ids = append(ids, c.Id)
+	}
+	return ids, nil
+}
+
+func (e *engine) inspect(ctx context.Context, id string) (container, error) {
 	var c container
-	return c, e.call(ctx, "GET", "/containers/"+all[0].Id+"/json", nil, &c)
+	return c, e.call(ctx, "GET", "/containers/"+id+"/json", nil, &c)
 }
 
 // create makes a container with c's options under labels of the benchmark's own.
@@ -128,6 +145,26 @@ func (e *engine) remove(ctx context.Context, id string) error {
 		return nil // it ended by itself, and the engine is removing it
 	}
 	return err
+}
+
+// memory is what a container uses, without what the kernel would give back, in bytes.
+func (e *engine) memory(ctx context.Context, id string) (int64, error) {
+	var stats struct {
+		MemoryStats struct {
+			Usage int64
+			Stats map[string]int64
+		} `json:"memory_stats"`
+	}
+	if err := e.call(ctx, "GET", "/containers/"+id+"/stats?stream=false&one-shot=true", nil, &stats); err != nil {
+		return 0, err
+	}
+	m := stats.MemoryStats
+	for _, name := range []string{"total_inactive_file", "inactive_file"} { // cgroup v1, v2
+		if cached, ok := m.Stats[name]; ok {
+			return m.Usage - cached, nil
+		}
+	}
+	return m.Usage, nil
 }
 
 // attachment is a container's stdio.

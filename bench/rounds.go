@@ -126,15 +126,17 @@ func (b *bench) warm(ctx context.Context, n, calls int) (warmth, error) {
 		if err := b.daemon.execute(ctx, name, code, printed); err != nil {
 			return w, err
 		}
-		if executes[i], err = b.daemon.dial(ctx); err != nil {
-			return w, err
-		}
-		defer executes[i].Close()
 		if i == 0 { // while it is the only one
 			if echoing, executing, err = b.processes(ctx, id); err != nil {
 				return w, err
 			}
 		}
+	}
+	for i := range n { // now: the daemon gives up a connection that says nothing
+		if executes[i], err = b.daemon.dial(ctx); err != nil {
+			return w, err
+		}
+		defer executes[i].Close()
 	}
 	question, err := json.Marshal(map[string]string{"code": code})
 	if err != nil {
