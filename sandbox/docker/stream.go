@@ -1,7 +1,6 @@
 package docker
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,13 +11,13 @@ import (
 	"time"
 
 	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/gjyotin305/fastpyrepl/sandbox/elastic"
 )
 
 // The engine multiplexes stdout and stderr: a header of stream, three zero bytes and a length, then the bytes.
 const (
-	muxHeader = 8        // bytes
-	maxMux    = 1 << 20  // bytes of one piece; engines send no more than 32 KiB
-	muxBuffer = 72 << 10 // bytes; a whole frame of the driver with its headers, in one read
+	muxHeader = 8       // bytes
+	maxMux    = 1 << 20 // bytes of one piece; engines send no more than 32 KiB
 
 	muxStdout = 1
 	muxStderr = 2
@@ -32,7 +31,7 @@ var _ sandbox.Stream = (*stream)(nil)
 // dropped: the driver says nothing there, and what is not read would stall the engine.
 type stream struct {
 	conn    net.Conn
-	r       *bufio.Reader
+	r       *elastic.Reader
 	stdout  int // bytes left of the piece being read
 	stderr  int
 	dropped atomic.Int64 // bytes of stderr
@@ -42,7 +41,7 @@ type stream struct {
 }
 
 func newStream(conn net.Conn, closing func()) *stream {
-	return &stream{conn: conn, r: bufio.NewReaderSize(conn, muxBuffer), closing: closing}
+	return &stream{conn: conn, r: elastic.NewReader(conn), closing: closing}
 }
 
 // Read is not safe for concurrent use. After a read deadline it goes on where it was.
@@ -66,7 +65,7 @@ func (s *stream) Read(p []byte) (int, error) {
 // next drops what there is of stderr, then reads one header.
 func (s *stream) next() error {
 	for s.stderr > 0 {
-		n, err := s.r.Discard(min(s.stderr, muxBuffer))
+		n, err := s.r.Discard(min(s.stderr, elastic.Small))
 		s.stderr -= n
 		s.dropped.Add(int64(n))
 		if err != nil {

@@ -1,23 +1,24 @@
 package wire
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/gjyotin305/fastpyrepl/sandbox/elastic"
 )
 
 // Decoder reads frames from a container. It is not safe for concurrent use.
 type Decoder struct {
-	r      *bufio.Reader
+	r      *elastic.Reader
 	joined map[Type][]byte // the parts so far
 	held   int             // bytes in joined
 }
 
 // NewDecoder reads from r.
 func NewDecoder(r io.Reader) *Decoder {
-	return &Decoder{r: bufio.NewReaderSize(r, HeaderSize+MaxPayload)}
+	return &Decoder{r: elastic.NewReader(r)}
 }
 
 // Next returns the next frame. Its payload is valid until the next call. A BadFrame is final: the stream has lost its
