@@ -71,14 +71,11 @@ func (r *Runtime) awaitRemoval(ctx context.Context, id string) bool {
 
 // settle lets those that wait for the container's end have it.
 func (i *Instance) settle() {
-	i.exit.watching.Do(func() { // nobody waits, and nobody need ask the engine any more
-		i.exit.status = exitGone
-		close(i.exit.done)
-	})
-	select {
-	case <-i.exit.done:
-	case <-time.After(exitGrace): // it never started, and the engine does not say that it never will
+	if i.runtime.ends.live.Load() {
+		select {
+		case <-i.exit.done:
+		case <-time.After(exitGrace): // it never ran, or the event was lost
+		}
 	}
-	i.cancel()
-	<-i.exit.done
+	i.exit.set(exitGone)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/build"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
@@ -30,8 +31,8 @@ const (
 // CallResults are all there are.
 var CallResults = []CallResult{CallOK, CallRefused, CallTimeout, CallCanceled, CallError}
 
-// engine is every call to the engine that this package makes. Each is told to Config.Observe but ContainerWait, which takes
-// as long as its container runs. What a call's answer streams is not counted as its time.
+// engine is every call to the engine that this package makes. Each is told to Config.Observe but Events and ContainerWait, which
+// take as long as there is something to wait for. What a call's answer streams is not counted as its time.
 type engine struct {
 	client  *client.Client
 	observe func(ctx context.Context, operation string) (ended func(CallResult)) // nil for nobody
@@ -103,6 +104,10 @@ func (e *engine) ContainerUpdate(ctx context.Context, id string, config containe
 
 func (e *engine) ContainerStatsOneShot(ctx context.Context, id string) (container.StatsResponseReader, error) {
 	return observed(ctx, e, "container_stats", func() (container.StatsResponseReader, error) { return e.client.ContainerStatsOneShot(ctx, id) })
+}
+
+func (e *engine) Events(ctx context.Context, options events.ListOptions) (<-chan events.Message, <-chan error) {
+	return e.client.Events(ctx, options)
 }
 
 func (e *engine) ContainerWait(ctx context.Context, id string, condition container.WaitCondition) (<-chan container.WaitResponse, <-chan error) {

@@ -23,9 +23,7 @@ type Instance struct {
 	id      string // the engine's
 	uid     int    // 0 where the labels were broken
 
-	ctx    context.Context // of the wait for its end
-	cancel context.CancelFunc
-	exit   *exit
+	exit *exit
 
 	mu      sync.Mutex
 	spec    sandbox.Spec // its limits follow Update
@@ -36,9 +34,7 @@ type Instance struct {
 }
 
 func newInstance(r *Runtime, id string, spec sandbox.Spec, uid int) *Instance {
-	i := &Instance{runtime: r, id: id, uid: uid, spec: spec, exit: newExit()}
-	i.ctx, i.cancel = context.WithCancel(r.ctx)
-	return i
+	return &Instance{runtime: r, id: id, uid: uid, spec: spec, exit: newExit()}
 }
 
 // ID is the id as docker ps shows it.
@@ -51,18 +47,10 @@ func (i *Instance) Spec() sandbox.Spec {
 	return i.spec
 }
 
-// start waits and attaches before it starts the container, so that neither its end nor its first bytes can be missed.
+// start attaches before it starts the container, so that its first bytes cannot be missed.
 func (i *Instance) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, i.runtime.config.RequestTimeout)
 	defer cancel()
-	select {
-	case err := <-i.watch(container.WaitConditionNextExit):
-		if err != nil {
-			return engineError("wait for a container", err)
-		}
-	case <-ctx.Done():
-		return engineError("wait for a container", ctx.Err())
-	}
 	s, err := i.open(ctx)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -145,23 +146,46 @@ func TestInstance_WaitOfAFoundContainerTellsTheExitCode(t *testing.T) {
 	destroy(t, found[0])
 }
 
+// Neither the end of one that ends while there is no subscription, nor of one that ends under the next, is missed.
 func TestInstance_WaitOutlivesALostConnection(t *testing.T) {
 	flaky := newFlakyEngine(t)
 	rt := newRuntime(t, func(c *docker.Config) { c.Host = flaky.host })
-	p := start(t, rt, testSpec(), "sys.stdin.readline(); sys.exit(3)")
-	waited := make(chan sandbox.ExitStatus, 1)
-	var wg sync.WaitGroup
-	wg.Go(func() { waited <- p.end(t) })
-	asked := make(chan struct{})
+	code := "sys.stdin.readline(); sys.exit(%d)"
+	one, two := start(t, rt, testSpec(), fmt.Sprintf(code, 3)), start(t, rt, testSpec(), fmt.Sprintf(code, 4))
+	again, proceed := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	flaky.watch("POST", "/wait", func() { once.Do(func() { close(asked) }) })
-	flaky.drop("/wait")
-	<-asked // the wait was cut, and was begun again
-	p.tell(t, "")
-	wg.Wait()
-	if got, want := (<-waited).Code, 3; got != want {
-		t.Errorf("exit code: got %d, want %d", got, want)
+	flaky.watch("GET", "/events", func() {
+		once.Do(func() { close(again) })
+		<-proceed
+	})
+	flaky.drop("/events")
+	<-again // the subscription was cut, and is about to begin again
+	one.tell(t, "")
+	if _, err := io.ReadAll(one.stream); err != nil {
+		t.Error(err)
 	}
+	close(proceed)
+	for p, want := range map[*program]int{one: 3, two: 4} {
+		if p == two {
+			p.tell(t, "")
+		}
+		if got := p.end(t).Code; got != want {
+			t.Errorf("exit code: got %d, want %d", got, want)
+		}
+	}
+}
+
+// Without events at all, those that wait ask for themselves.
+func TestInstance_WaitDoesWithoutEvents(t *testing.T) {
+	flaky := newFlakyEngine(t)
+	flaky.refuse("GET", "/events")
+	rt := newRuntime(t, func(c *docker.Config) { c.Host = flaky.host })
+	p := start(t, rt, testSpec(), "sys.stdin.readline(); sys.exit(3)")
+	p.tell(t, "")
+	if got := p.end(t).Code; got != 3 && got != -1 { // the engine removes it by itself
+		t.Errorf("exit code: got %d, want 3, or that it is gone", got)
+	}
+	destroy(t, p)
 }
 
 func TestInstance_DestroyIsIdempotentAndConcurrent(t *testing.T) {

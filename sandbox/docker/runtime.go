@@ -23,8 +23,9 @@ type Runtime struct {
 	client *engine
 	where  string // the engine's address, for messages
 	uids   *uidPool
+	ends   ends
 
-	ctx    context.Context // ends with Close; instances wait for their containers in it
+	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // of what runs in ctx
 
@@ -49,6 +50,7 @@ func New(ctx context.Context, config Config) (*Runtime, error) {
 	if err := r.inspectEngine(ctx); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
+	r.wg.Go(r.follow)
 	return r, nil
 }
 
@@ -78,6 +80,7 @@ func (r *Runtime) inspectEngine(ctx context.Context) error {
 	if err := wrong(inspect(info, &r.config)); err != nil {
 		return &sandbox.Error{Code: sandbox.CodeEngine, Message: fmt.Sprintf("the container engine at %s cannot confine code: %v", r.where, err)}
 	}
+	r.ends.since = info.SystemTime
 	r.host = host{runtime: r.config.Runtime, seccomp: r.config.seccompOption(), cpus: info.NCPU}
 	return nil
 }

@@ -51,7 +51,7 @@ func (r *Runtime) start(ctx context.Context, spec sandbox.Spec, img preparedImag
 			return nil, err
 		}
 		if err := i.start(ctx); err != nil {
-			return nil, errors.Join(err, i.Destroy(ctx))
+			return nil, i.undo(ctx, err)
 		}
 		return i, nil
 	}
@@ -84,9 +84,15 @@ func (r *Runtime) create(ctx context.Context, spec sandbox.Spec, img preparedIma
 	}
 	i := r.instance(id, spec, uid)
 	if err := r.checkCreated(ctx, uid, warnings); err != nil {
-		return nil, errors.Join(err, i.Destroy(ctx))
+		return nil, i.undo(ctx, err)
 	}
 	return i, nil
+}
+
+// undo removes a container whose start failed with cause.
+func (i *Instance) undo(ctx context.Context, cause error) error {
+	i.exit.set(exitGone) // whether it ran or not
+	return errors.Join(cause, i.Destroy(ctx))
 }
 
 // createContainer does not stop half-way when ctx is cancelled: whether the engine made the container would be unknown.

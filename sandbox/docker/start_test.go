@@ -42,8 +42,6 @@ func TestRuntime_StartLeavesNothingBehind(t *testing.T) {
 				return strings.Replace(body, `"Warnings":[]`, `"Warnings":["no swap limit"]`, 1)
 			})
 		},
-		"wait is refused":        func() { flaky.refuse("POST", "/wait") },
-		"wait hangs":             func() { flaky.hang("POST", "/wait") },
 		"attach is refused":      func() { flaky.refuse("POST", "/attach") },
 		"attach hangs":           func() { flaky.hang("POST", "/attach") },
 		"start is refused":       func() { flaky.refuse("POST", "/start") },
@@ -84,7 +82,7 @@ func TestRuntime_StartCancelledLeavesNothingBehind(t *testing.T) {
 	flaky := newFlakyEngine(t)
 	var owner string
 	rt := newRuntime(t, func(c *docker.Config) { c.Host, owner = flaky.host, c.Owner })
-	for _, suffix := range []string{"/containers/create", "/wait", "/attach", "/start"} {
+	for _, suffix := range []string{"/containers/create", "/attach", "/start"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		flaky.watch("POST", suffix, cancel)
 		if _, err := rt.Start(ctx, testSpec()); err == nil {
