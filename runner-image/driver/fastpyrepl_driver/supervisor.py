@@ -26,6 +26,7 @@ MAX_BLOBS = wire.WINDOW + READ_SIZE  # bytes of blobs that may wait for the work
 MAX_PACKETS = 16  # of the worker, before others have their turn
 REMEMBERED = 256  # ids of executions
 TICK = 1.0  # seconds
+FIRST_LEASE = 60.0  # seconds that a daemon has for its first HELLO
 SILENCE = 2.0  # seconds for a process that closed its control socket to end: a large one takes long to free its memory
 
 _RELAYED = frozenset((wire.DISPLAY, wire.RESULT, wire.ERROR, wire.LOCALS))
@@ -46,7 +47,7 @@ class Supervisor:
         self._stdin_ended = False
 
         self._nonce: str | None = None  # of the HELLO that waits for READY
-        self._lease = 0.0  # seconds, 0 is never
+        self._lease = FIRST_LEASE  # seconds, 0 is never
         self._unheard = 0.0  # seconds without a frame, in ticks
 
         self._starter = Starter()

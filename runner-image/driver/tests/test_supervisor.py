@@ -3,11 +3,12 @@
 import json
 import os
 import signal
+import sys
 import time
 import unittest
 import uuid
 
-from harness import Daemon, DriverTest, Reply, execute, wire
+from harness import DRIVER, Daemon, DriverTest, Reply, execute, wire
 
 
 class Attaching(unittest.TestCase):
@@ -89,6 +90,12 @@ class Attaching(unittest.TestCase):
             daemon.send(wire.PING, b"")
             self.assertEqual(wire.PONG, daemon.next().type)
             time.sleep(0.5)  # the renewal is what is tested
+        self.assertEqual(0, daemon.process.wait(10))
+
+    def test_a_daemon_that_never_says_hello_leaves_no_orphan(self):
+        code = (f"import sys; sys.path.insert(0, {DRIVER!r}); from fastpyrepl_driver import main, supervisor; "
+                "supervisor.FIRST_LEASE = 1.0; main.main()")
+        daemon = self.daemon(command=[sys.executable, "-I", "-c", code])
         self.assertEqual(0, daemon.process.wait(10))
 
     def test_the_end_of_stdin_lets_the_execution_finish(self):
