@@ -96,19 +96,3 @@ func (cs *conns) closeAll(ctx context.Context) error {
 		}
 	}
 }
-
-// listener makes the connections of a TCP listener known to conns.
-type listener struct {
-	net.Listener
-	conns *conns
-}
-
-func (l listener) Accept() (net.Conn, error) {
-	nc, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	c := &conn{TCPConn: nc.(*net.TCPConn), conns: l.conns}
-	l.conns.add(c)
-	return c, nil
-}

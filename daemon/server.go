@@ -150,7 +150,7 @@ func (s *Server) SetAllowedHosts(names []string) {
 // Serve answers requests from ln, a TCP listener, which it closes, until Shutdown. It is called once.
 func (s *Server) Serve(ln net.Listener) error {
 	s.bound = Bound(ln)
-	if err := s.app.Listener(listener{Listener: ln, conns: &s.conns}); err != nil {
+	if err := s.app.Listener(listener{Listener: ln, conns: &s.conns, log: s.log}); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil

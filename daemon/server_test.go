@@ -48,6 +48,15 @@ func testConfig() daemon.Config {
 // serve starts a server with a few routes and shuts it down at the end.
 func serve(t *testing.T, cfg daemon.Config) *server {
 	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serveOn(t, cfg, ln)
+}
+
+func serveOn(t *testing.T, cfg daemon.Config, ln net.Listener) *server {
+	t.Helper()
 	leaks := goleak.IgnoreCurrent()
 	s := &server{
 		log:     &syncBuffer{},
@@ -59,10 +68,6 @@ func serve(t *testing.T, cfg daemon.Config) *server {
 		Log:    slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Routes: s.testRoutes(),
 	})
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	s.addr = ln.Addr().String()
 	go func() { s.served <- s.Serve(ln) }()
 	t.Cleanup(func() {

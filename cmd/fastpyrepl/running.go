@@ -65,6 +65,7 @@ func (d *running) assemble(rt sandbox.Runtime, store sandbox.Store, keys auth.Co
 	}
 	config := serverConfig(d.cfg)
 	config.Auth = keys
+	config.MaxConnections = fitConnections(d.cfg, d.log)
 	d.server = daemon.New(config, daemon.Deps{
 		Log:      d.log,
 		Routes:   routes,
