@@ -10,7 +10,7 @@ import (
 
 // StartPython starts a container that is confined like a session's and runs code in place of the driver.
 func (r *Runtime) StartPython(ctx context.Context, spec sandbox.Spec, code string) (*Instance, error) {
-	img, err := r.image(spec.Image)
+	img, err := r.image(ctx, spec.Image)
 	if err != nil {
 		return nil, err
 	}

@@ -21,56 +21,12 @@ const registryTimeout = 30 * time.Second
 // defaultPath is PATH where an image sets none.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// preparedImage is an image that has been found able to serve, or err, which says why it cannot.
+// preparedImage is an image that has been found able to serve.
 type preparedImage struct {
 	id     string // of the image with the driver in it
 	python string // absolute path in it
 	driver string // absolute path in it
 	path   string // its PATH
-	err    error
-}
-
-// Prepare makes every configured image ready: it is there, or pulled, or built; Python in it is found, by running it in
-// a container that is confined like any other; the driver is put into it where it is missing. Each step is told to
-// progress. Only the default image's failure is returned; with another the daemon can serve, and a session that asks for
-// it gets that error.
-//
-// The container also tells what the engine made of its options. An engine that does not confine as asked is refused.
-func (r *Runtime) Prepare(ctx context.Context, progress io.Writer) error {
-	for _, name := range slices.Sorted(maps.Keys(r.config.Images)) {
-		img, err := r.prepare(ctx, name, progress)
-		if err != nil {
-			img = preparedImage{err: fmt.Errorf("image %q: %w", name, err)}
-			r.config.Log.Error("image cannot serve", "image", name, "err", img.err)
-		}
-		r.images[name] = img
-	}
-	return r.images[r.config.DefaultImage].err
-}
-
-// image finds what a Spec asks for.
-func (r *Runtime) image(name string) (preparedImage, error) {
-	if name == "" {
-		name = r.config.DefaultImage
-	}
-	if _, ok := r.config.Images[name]; !ok {
-		known := strings.Join(slices.Sorted(maps.Keys(r.config.Images)), ", ")
-		return preparedImage{}, sandbox.Errorf(sandbox.CodeImage, "image %.128q is not configured: there are %s", name, known)
-	}
-	img, ok := r.images[name]
-	if !ok {
-		return preparedImage{}, sandbox.Errorf(sandbox.CodeImage, "image %q is not ready yet", name)
-	}
-	return img, img.err
-}
-
-// CheckImage tells whether the default image is still as Prepare made it ready.
-func (r *Runtime) CheckImage(ctx context.Context) error {
-	img, err := r.image(r.config.DefaultImage)
-	if err == nil {
-		_, err = r.inspectImage(ctx, img.id)
-	}
-	return err
 }
 
 func (r *Runtime) prepare(ctx context.Context, name string, progress io.Writer) (preparedImage, error) {
@@ -194,14 +150,16 @@ func imagePath(img image.InspectResponse) string {
 
 // engineMasks are the paths that the engine masks when it is not told which. Newer engines know of more than we do.
 func (r *Runtime) engineMasks(ctx context.Context, imageID string) ([]string, error) {
-	config, hostConfig := options(probeSpec(), preparedImage{id: imageID}, r.config.UIDFirst, nil, r.host)
-	config.Labels = map[string]string{LabelOwner: r.config.Owner} // so that List finds it if it stays behind
+	spec := probeSpec()
+	defer r.probing(spec.Session)()
+	config, hostConfig := options(spec, preparedImage{id: imageID}, r.config.UIDFirst, nil, r.host)
+	config.Labels = map[string]string{LabelOwner: r.config.Owner, LabelSession: spec.Session} // so that List finds it if it stays behind
 	hostConfig.MaskedPaths = nil
 	id, _, err := r.createContainer(ctx, config, hostConfig)
 	if err != nil {
 		return nil, err
 	}
-	i := r.instance(id, sandbox.Spec{}, 0)
+	i := r.instance(id, spec, 0)
 	c, err := r.client.ContainerInspect(ctx, id)
 	if err != nil {
 		err = engineError("inspect a container", err)

@@ -56,6 +56,7 @@ func (r *Runtime) canary(ctx context.Context, ref string, img preparedImage) (re
 	defer cancel()
 	img.python = "python3"
 	spec := probeSpec()
+	defer r.probing(spec.Session)()
 	i, err := r.start(ctx, spec, img, append([]string{"-c", probePy}, maskedPaths...)...)
 	if err != nil {
 		if missingProgram(err) {
@@ -69,11 +70,7 @@ func (r *Runtime) canary(ctx context.Context, ref string, img preparedImage) (re
 	if err != nil {
 		return report, nil, err
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		if err := s.SetReadDeadline(deadline); err != nil {
-			return report, nil, engineError("read from a container", err)
-		}
-	}
+	defer context.AfterFunc(ctx, func() { s.Close() })() // the stream does not know contexts
 	text, err := io.ReadAll(io.LimitReader(s, maxProbe))
 	if err != nil {
 		return report, nil, engineError("read from a container", err)

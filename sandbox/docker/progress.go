@@ -16,7 +16,7 @@ const tellEvery = 5 * time.Second
 
 // step tells what Prepare is at, in a few words.
 func (r *Runtime) step(format string, args ...any) {
-	if r.config.Step != nil {
+	if r.config.Step != nil && !r.quiet {
 		r.config.Step(fmt.Sprintf(format, args...))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -29,11 +30,14 @@ type Runtime struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // of what runs in ctx
 
-	host   host                     // immutable after Prepare
-	images map[string]preparedImage // by name; immutable after Prepare
+	preparing sync.Mutex // one image at a time
+	quiet     bool       // guarded by preparing; nobody waits for the image that is made ready
+	host      host       // guarded by preparing until one image is ready, and immutable from then on
 
 	mu        sync.Mutex
-	instances map[string]*Instance // by the engine's id; from creation or List until removal is confirmed
+	images    map[string]*preparation // guarded by mu; by name
+	instances map[string]*Instance    // guarded by mu; by the engine's id; from creation or List until removal is confirmed
+	probes    map[string]bool         // guarded by mu; sessions of the containers that look at an image
 }
 
 // New connects to the engine and checks that it can confine containers. Where there is none, the error says what to do.
@@ -60,8 +64,9 @@ func newRuntime(config Config, cli *client.Client, where string) *Runtime {
 		client:    &engine{client: cli, observe: config.Observe},
 		where:     where,
 		uids:      newUIDPool(config.UIDFirst, config.UIDCount),
-		images:    map[string]preparedImage{},
+		images:    map[string]*preparation{},
 		instances: map[string]*Instance{},
+		probes:    map[string]bool{},
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
@@ -96,15 +101,20 @@ func (r *Runtime) Ping(ctx context.Context) error {
 }
 
 // List returns every container with this owner's labels, also those that never started, oldest first. One whose labels
-// are broken has an empty Spec.
+// are broken has an empty Spec. It leaves out those that Prepare has just now.
 func (r *Runtime) List(ctx context.Context) ([]sandbox.Instance, error) {
+	before := r.all()
 	found, err := r.find(ctx, LabelOwner+"="+r.config.Owner)
 	if err != nil {
 		return nil, err
 	}
+	r.lose(before, found)
 	slices.SortStableFunc(found, func(a, b container.Summary) int { return cmp.Compare(a.Created, b.Created) })
 	instances := make([]sandbox.Instance, 0, len(found))
 	for _, c := range found {
+		if r.isProbe(c.Labels[LabelSession]) {
+			continue
+		}
 		spec, uid, err := parseLabels(c.Labels)
 		if err != nil {
 			r.config.Log.Warn("container with broken labels", "instance", c.ID, "err", err)
@@ -112,6 +122,33 @@ func (r *Runtime) List(ctx context.Context) ([]sandbox.Instance, error) {
 		instances = append(instances, r.instance(c.ID, spec, uid))
 	}
 	return instances, nil
+}
+
+// all are the instances that there are now.
+func (r *Runtime) all() []*Instance {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.instances))
+}
+
+// lose gives up what is held for containers that were there before, and are not among those found since. Their removal was
+// never confirmed, as when the engine failed in the middle of it.
+func (r *Runtime) lose(before []*Instance, found []container.Summary) {
+	there := make(map[string]bool, len(found))
+	for _, c := range found {
+		there[c.ID] = true
+	}
+	for _, i := range before {
+		if !there[i.id] {
+			r.forget(i)
+		}
+	}
+}
+
+func (r *Runtime) isProbe(session string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.probes[session]
 }
 
 // find lists containers with a label, in whatever state.
@@ -155,13 +192,7 @@ func (r *Runtime) forget(i *Instance) {
 
 // Close releases the client and waits for what the runtime started itself. It does not touch containers.
 func (r *Runtime) Close() error {
-	r.mu.Lock()
-	open := make([]*Instance, 0, len(r.instances))
-	for _, i := range r.instances {
-		open = append(open, i)
-	}
-	r.mu.Unlock()
-	for _, i := range open {
+	for _, i := range r.all() {
 		i.closeStreams()
 	}
 	r.cancel()

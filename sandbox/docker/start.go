@@ -22,15 +22,30 @@ const namePrefix = "fastpyrepl-"
 // maxUIDConflicts bounds how often another daemon on the same engine may take the uid that we wanted.
 const maxUIDConflicts = 8
 
-var errUIDConflict = errors.New("uid is in use")
+var (
+	errUIDConflict = errors.New("uid is in use")
+	errNoImage     = errors.New("the engine does not have the image any more")
+)
 
-// Start creates and starts a container whose supervisor waits for HELLO. On error nothing is left behind.
+// undoTime is how long an engine that has just failed may take to remove what it made. Whoever waits for the start should
+// not wait for that.
+const undoTime = 2 * time.Second
+
+// Start creates and starts a container whose supervisor waits for HELLO. On error nothing is left behind, but what an engine
+// that does not answer may still have or make: List finds that. An image that the engine has lost is made ready again.
 func (r *Runtime) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Instance, error) {
-	img, err := r.image(spec.Image)
+	img, err := r.image(ctx, spec.Image)
 	if err != nil {
 		return nil, err
 	}
 	i, err := r.start(ctx, spec, img)
+	if errors.Is(err, errNoImage) {
+		r.missing(spec.Image, img, err)
+		if img, err = r.image(ctx, spec.Image); err != nil {
+			return nil, err
+		}
+		i, err = r.start(ctx, spec, img)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +107,8 @@ func (r *Runtime) create(ctx context.Context, spec sandbox.Spec, img preparedIma
 // undo removes a container whose start failed with cause.
 func (i *Instance) undo(ctx context.Context, cause error) error {
 	i.exit.set(exitGone) // whether it ran or not
+	ctx, cancel := detached(ctx, undoTime)
+	defer cancel()
 	return errors.Join(cause, i.Destroy(ctx))
 }
 
@@ -107,10 +124,13 @@ func (r *Runtime) createContainer(ctx context.Context, config *container.Config,
 	if err == nil {
 		return resp.ID, resp.Warnings, nil
 	}
+	if notFound(err) {
+		return "", nil, &sandbox.Error{Code: sandbox.CodeImage, Message: "the image is gone", Err: errors.Join(errNoImage, err)}
+	}
 	err = engineError("create a container", err)
 	if !answered(err) {
 		// It may be there all the same. If the engine makes it later still, List will find it by its labels.
-		undo, cancel := detached(ctx, r.config.RequestTimeout)
+		undo, cancel := detached(ctx, undoTime)
 		defer cancel()
 		err = errors.Join(err, r.remove(undo, name))
 	}
