@@ -133,3 +133,21 @@ func TestRuntime_ListGivesUpWhatIsGone(t *testing.T) {
 	}
 	start(t, rt, testSpec(), echo) // its uid is free again
 }
+func TestInstance_APausedContainerSaysSo(t *testing.T) {
+	p := start(t, shared, testSpec(), echo)
+	if err := engine(t).ContainerPause(t.Context(), p.ID()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := p.Attach(t.Context())
+	if sandbox.ErrorCode(err) != sandbox.CodeEngine || !strings.Contains(err.Error(), "the session's container is paused") {
+		t.Errorf("got %v", err)
+	}
+	if err := engine(t).ContainerUnpause(t.Context(), p.ID()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := p.Attach(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+}

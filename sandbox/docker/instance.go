@@ -83,10 +83,7 @@ func (i *Instance) open(ctx context.Context) (*stream, error) {
 	}
 	conn, err := i.runtime.attach(ctx, i.id)
 	if err != nil {
-		if i.gone(ctx, err) {
-			return nil, ended("attach")
-		}
-		return nil, engineError("attach to a container", err)
+		return nil, i.unattached(ctx, err)
 	}
 	var s *stream
 	s = newStream(conn, func() { i.closed(s) })
@@ -94,6 +91,18 @@ func (i *Instance) open(ctx context.Context) (*stream, error) {
 	i.streams = append(i.streams, s)
 	i.mu.Unlock()
 	return s, nil
+}
+
+// unattached says why the engine did not attach. Its own answer does not tell: the client drops all of it but the status.
+func (i *Instance) unattached(ctx context.Context, err error) error {
+	switch state, unknown := i.inspect(ctx); {
+	case unknown != nil, state.Status == container.StateCreated:
+	case !state.Running:
+		return ended("attach")
+	case state.Paused:
+		return &sandbox.Error{Code: sandbox.CodeEngine, Message: "the session's container is paused", Err: err}
+	}
+	return engineError("attach to a container", err)
 }
 
 func (i *Instance) closed(s *stream) {
