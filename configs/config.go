@@ -99,19 +99,20 @@ type Execution struct {
 
 // Sessions bounds all sessions together, and their lives.
 type Sessions struct {
-	Max          int           `yaml:"max" reload:"live"`
-	MaxPerKey    int           `yaml:"max_per_key" reload:"live"`
-	MaxStarting  int           `yaml:"max_starting"`
-	StartQueue   int           `yaml:"start_queue" reload:"live"`
-	StartTimeout time.Duration `yaml:"start_timeout" reload:"live"`
-	StopTimeout  time.Duration `yaml:"stop_timeout" reload:"live"`
-	TTL          time.Duration `yaml:"ttl" reload:"live"`
-	IdleTTL      time.Duration `yaml:"idle_ttl" reload:"live"`
-	MaxTTL       time.Duration `yaml:"max_ttl" reload:"live"`
-	MaxIdleTTL   time.Duration `yaml:"max_idle_ttl" reload:"live"`
-	LostKept     time.Duration `yaml:"lost_kept" reload:"live"`
-	OrphanGrace  time.Duration `yaml:"orphan_grace"`
-	OnShutdown   string        `yaml:"on_shutdown" reload:"live"`
+	Max              int           `yaml:"max" reload:"live"`
+	MaxPerKey        int           `yaml:"max_per_key" reload:"live"`
+	MaxStarting      int           `yaml:"max_starting"`
+	StartQueue       int           `yaml:"start_queue" reload:"live"`
+	StartTimeout     time.Duration `yaml:"start_timeout" reload:"live"`
+	StopTimeout      time.Duration `yaml:"stop_timeout" reload:"live"`
+	ReconnectTimeout time.Duration `yaml:"reconnect_timeout" reload:"live"`
+	TTL              time.Duration `yaml:"ttl" reload:"live"`
+	IdleTTL          time.Duration `yaml:"idle_ttl" reload:"live"`
+	MaxTTL           time.Duration `yaml:"max_ttl" reload:"live"`
+	MaxIdleTTL       time.Duration `yaml:"max_idle_ttl" reload:"live"`
+	LostKept         time.Duration `yaml:"lost_kept" reload:"live"`
+	OrphanGrace      time.Duration `yaml:"orphan_grace"`
+	OnShutdown       string        `yaml:"on_shutdown" reload:"live"`
 }
 
 // Pool is the containers that wait for a session.

@@ -212,6 +212,7 @@ func (s *Sessions) validate(v *checks) {
 	between(v, "sessions.max_starting", s.MaxStarting, 1, 1000)
 	between(v, "sessions.start_timeout", s.StartTimeout, time.Second, time.Hour)
 	between(v, "sessions.stop_timeout", s.StopTimeout, time.Second, 10*time.Minute)
+	between(v, "sessions.reconnect_timeout", s.ReconnectTimeout, time.Second, time.Hour)
 	between(v, "sessions.lost_kept", s.LostKept, 24*time.Hour, 365*24*time.Hour)
 	between(v, "sessions.orphan_grace", s.OrphanGrace, 10*time.Second, 30*24*time.Hour)
 	between(v, "sessions.start_queue", s.StartQueue, 1, 100_000)

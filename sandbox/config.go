@@ -18,6 +18,9 @@ type Config struct {
 	StartTimeout time.Duration
 	// StopTimeout bounds the teardown of one session.
 	StopTimeout time.Duration
+	// ReconnectTimeout is how long a session is tried to be reached whose connection broke while its container may live;
+	// then it is lost.
+	ReconnectTimeout time.Duration
 	// Lease ends a container to which no daemon has spoken for so long; 0 is never. It is fixed when a session starts.
 	Lease time.Duration
 	// LostKept is how long it is remembered why a session was lost, or that it expired.

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
 	"github.com/google/uuid"
@@ -21,13 +23,15 @@ type container struct {
 	name     string // in labels and logs: a UUID
 	log      *slog.Logger
 	instance Instance
-	onLost   func(*container)
+	patience func() time.Duration // how long it is tried to be reached whose connection broke
+	onLost   func(*container)     // told once, and must not block, when it ends by itself while it is warm
 
 	ctx    context.Context // of what makes the connection anew; ends when the container is over
 	cancel context.CancelFunc
 
-	wg     sync.WaitGroup // the reader
-	faults int            // the reader's alone
+	wg      sync.WaitGroup // the reader
+	faults  int            // the reader's alone
+	pinging atomic.Bool    // one PING is on its way out
 
 	removing sync.Mutex // held while it is being removed
 	removed  bool       // guarded by removing
@@ -42,15 +46,18 @@ type container struct {
 }
 
 // launch starts a container and waits until its driver is ready. When only that fails it returns the container with the
-// error: somebody has to remove it. onLost is called, once and without blocking, when a warm one ends by itself.
-func launch(ctx context.Context, rt Runtime, spec Spec, log *slog.Logger, onLost func(*container)) (*container, error) {
+// error: somebody has to remove it.
+func (m *Manager) launch(ctx context.Context, spec Spec) (*container, error) {
 	spec.Session = uuid.NewString()
-	inst, err := rt.Start(ctx, spec)
+	m.locked(func() { m.known[spec.Session] = struct{}{} }) // before anybody can find it
+	inst, err := m.rt.Start(ctx, spec)
 	if err != nil {
+		m.locked(func() { delete(m.known, spec.Session) })
+		m.clearSoon() // the engine may yet make what it was asked for
 		return nil, err
 	}
-	c := newContainer(spec.Session, inst, spec, log, onLost)
-	ready, err := c.connect(ctx, false, nil)
+	c := m.newContainer(spec.Session, inst, spec)
+	ready, err := c.connect(ctx)
 	if err != nil {
 		return c, &Error{Code: CodeEngine, Message: "the session's driver did not come up", Err: err}
 	}
@@ -58,12 +65,13 @@ func launch(ctx context.Context, rt Runtime, spec Spec, log *slog.Logger, onLost
 	return c, nil
 }
 
-func newContainer(name string, inst Instance, spec Spec, log *slog.Logger, onLost func(*container)) *container {
+func (m *Manager) newContainer(name string, inst Instance, spec Spec) *container {
 	c := &container{
 		name:     name,
-		log:      log.With("session", name),
+		log:      m.log.With("session", name),
 		instance: inst,
-		onLost:   onLost,
+		patience: m.reconnectTimeout,
+		onLost:   m.warmLost,
 		spec:     spec,
 		linked:   make(chan struct{}),
 	}
@@ -71,15 +79,11 @@ func newContainer(name string, inst Instance, spec Spec, log *slog.Logger, onLos
 	return c
 }
 
-// connect attaches and begins to read. again says that the container may have been attached to before; greet, unless it is
-// nil, takes what the supervisor says before anything else can be sent to it.
-func (c *container) connect(ctx context.Context, again bool, greet func(wire.ReadyMessage)) (wire.ReadyMessage, error) {
-	l, ready, err := attach(ctx, c.instance, c.currentSpec(), again)
+// connect attaches to a container that has just been started, and begins to read.
+func (c *container) connect(ctx context.Context) (wire.ReadyMessage, error) {
+	l, ready, err := attach(ctx, c.instance, c.currentSpec(), false)
 	if err != nil {
 		return ready, err
-	}
-	if greet != nil {
-		greet(ready)
 	}
 	if !c.setLink(l) {
 		return ready, net.ErrClosed
@@ -148,7 +152,7 @@ func (c *container) send(t wire.Type, execution uuid.UUID, payload []byte) error
 		return err
 	}
 	if err := l.send(acks, t, execution, payload); err != nil {
-		l.close()
+		c.unlink(l)
 		return err
 	}
 	return nil
@@ -191,7 +195,8 @@ func (c *container) ping() {
 	c.mu.Lock()
 	waits := c.link == nil
 	c.mu.Unlock()
-	if !waits {
+	if !waits && c.pinging.CompareAndSwap(false, true) { // one that is stuck is enough
+		defer c.pinging.Store(false)
 		_ = c.send(wire.Ping, uuid.Nil, nil)
 	}
 }
@@ -225,28 +230,32 @@ func (c *container) shut() *link {
 
 // fail notes that the container ended by itself, and tells whoever has it.
 func (c *container) fail(cause string, err error) {
+	if !c.spend(cause, err) {
+		c.user().lose(cause, err)
+	}
+}
+
+// spend ends the container if it is warm, and tells its owner. It returns false when it is a session's, which is left alone.
+func (c *container) spend(cause string, err error) bool {
 	c.mu.Lock()
-	s, over := c.session, c.over
-	if s == nil && !over {
-		if l := c.shut(); l != nil {
-			defer l.close()
-		}
+	if c.over || c.session != nil {
+		defer c.mu.Unlock()
+		return c.over
 	}
+	l := c.shut()
 	c.mu.Unlock()
-	switch {
-	case over:
-	case s != nil:
-		s.lose(cause, err)
-	default:
-		c.log.Warn("warm container ended", "cause", cause, "err", err)
-		c.onLost(c)
+	if l != nil {
+		l.close()
 	}
+	c.log.Warn("warm container ended", "cause", cause, "err", err)
+	c.onLost(c)
+	return true
 }
 
 // read takes all that the container says, until it ends or breaks the protocol. It never stops while the link is open:
 // an engine whose attach stream is not drained cannot kill the container.
 func (c *container) read(l *link) {
-	for {
+	for l != nil {
 		f, err := l.dec.NextMessage()
 		if err == nil && f.Epoch == l.epoch {
 			err = c.handle(f)
@@ -258,9 +267,7 @@ func (c *container) read(l *link) {
 			c.fail("its container broke the protocol", err)
 			return
 		}
-		if l = c.reconnect(l, err); l == nil {
-			return
-		}
+		l = c.reconnect(l, err)
 	}
 }
 

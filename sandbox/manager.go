@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -15,7 +16,7 @@ type Manager struct {
 
 	ctx    context.Context // ends when the Manager closes; bounds starts and the keep-alive
 	cancel context.CancelFunc
-	wg     sync.WaitGroup // starts, removals of lost sessions, the keep-alive
+	wg     sync.WaitGroup // starts, removals of lost sessions, what goes on beside them
 
 	observer   Observer // immutable once anything is executed
 	executions *registry
@@ -24,13 +25,17 @@ type Manager struct {
 	mu       sync.Mutex
 	cfg      Config           // guarded by mu
 	store    Store            // used with mu held
-	restored bool             // guarded by mu; Restore has returned
+	restored bool             // guarded by mu; Restore has looked at what there is, and known has it
 	closed   bool             // guarded by mu
 	sessions map[Key]*Session // guarded by mu
 	ending   map[*Session]Key // guarded by mu; over, their containers not gone yet
 	gone     tombstones       // guarded by mu
 	starts   starts           // guarded by mu
 	pool     pool             // guarded by mu
+	// known are the containers that are, or may be, there, by the Session of their Spec: from before they are made until
+	// they are gone. Guarded by mu.
+	known   map[string]struct{}
+	unclear chan struct{} // holds one when a container may be there that should not be
 }
 
 // NewManager makes a Manager that starts containers with rt and remembers in store; nil forgets. Restore must follow
@@ -54,9 +59,13 @@ func NewManager(rt Runtime, store Store, cfg Config, log *slog.Logger) *Manager 
 		ending:     map[*Session]Key{},
 		starts:     starts{free: cfg.MaxStarting},
 		pool:       pool{dropping: map[*container]struct{}{}},
+		known:      map[string]struct{}{},
+		unclear:    make(chan struct{}, 1),
 	}
 	m.gone = tombstones{store: store, failed: m.saved}
-	m.wg.Go(func() { m.tend(cfg.Lease, cfg.Pool.ShrinkAfter) })
+	m.wg.Go(func() { m.tend(cfg.Pool.ShrinkAfter) })
+	m.wg.Go(func() { m.renew(cfg.Lease) })
+	m.wg.Go(m.clear)
 	return m
 }
 
@@ -66,6 +75,12 @@ func (m *Manager) SetConfig(cfg Config) {
 	defer m.mu.Unlock()
 	m.cfg = cfg
 	m.refit()
+}
+
+func (m *Manager) reconnectTimeout() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.cfg.ReconnectTimeout
 }
 
 // saved tells of a store that failed: a later daemon will know less.

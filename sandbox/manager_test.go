@@ -19,16 +19,17 @@ import (
 
 func testConfig() sandbox.Config {
 	return sandbox.Config{
-		MaxSessions:  4,
-		MaxStarting:  2,
-		StartTimeout: 10 * time.Second,
-		StopTimeout:  10 * time.Second,
-		Lease:        time.Hour,
-		LostKept:     time.Hour,
-		StartQueue:   8,
-		Pool:         sandbox.PoolConfig{ShrinkAfter: time.Hour},
-		ResultsKept:  time.Hour,
-		MaxResults:   64 << 10,
+		MaxSessions:      4,
+		MaxStarting:      2,
+		StartTimeout:     10 * time.Second,
+		StopTimeout:      10 * time.Second,
+		Lease:            time.Hour,
+		ReconnectTimeout: 10 * time.Second,
+		LostKept:         time.Hour,
+		StartQueue:       8,
+		Pool:             sandbox.PoolConfig{ShrinkAfter: time.Hour},
+		ResultsKept:      time.Hour,
+		MaxResults:       64 << 10,
 		Execution: sandbox.ExecutionConfig{
 			Timeout: 10 * time.Second, MaxTimeout: time.Minute, Grace: time.Second, Queue: 2,
 			MaxContext: 8 << 20, MaxCode: 1 << 10, MaxStdout: 64 << 10, MaxStderr: 64 << 10, MaxDisplay: 1 << 20,

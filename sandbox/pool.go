@@ -88,7 +88,7 @@ func (m *Manager) fill() {
 func (m *Manager) warm(spec Spec, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(m.ctx, timeout)
 	defer cancel()
-	c, err := launch(ctx, m.rt, spec, m.log, m.warmLost)
+	c, err := m.launch(ctx, spec)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := &m.pool
@@ -146,7 +146,7 @@ func (m *Manager) warmLost(c *container) {
 	m.fill()
 }
 
-// drop needs mu. It removes a container that is nobody's. One that cannot be removed is tried again by tend.
+// drop needs mu. It removes a container that is nobody's. One that cannot be removed is tried again by clear.
 func (m *Manager) drop(c *container) {
 	m.pool.dropping[c] = struct{}{}
 	timeout := m.cfg.StopTimeout
@@ -154,9 +154,7 @@ func (m *Manager) drop(c *container) {
 }
 
 func (m *Manager) removeDropped(c *container, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	if err := c.remove(ctx); err != nil {
+	if err := m.destroy(m.ctx, c, timeout); err != nil {
 		return err
 	}
 	m.mu.Lock()

@@ -8,9 +8,6 @@ import (
 )
 
 const (
-	// reconnectTime is how long a container is tried to be reached whose stream broke while it may live: because the
-	// engine restarts, say.
-	reconnectTime = 30 * time.Second
 	// reconnectRest is how long a container's end is waited for before it is tried again.
 	reconnectRest = 500 * time.Millisecond
 	// handshakeTime is how long a supervisor that is there may take to answer.
@@ -19,24 +16,23 @@ const (
 	endTime = 5 * time.Second
 )
 
-// reconnect makes the connection anew after old broke with err. It returns nil when the container is over, and whoever
-// has it was told.
+// reconnect makes the connection anew after old broke with err; nil is the first one of a daemon that has just started. It
+// returns nil when the container is over, and whoever has it was told.
 func (c *container) reconnect(old *link, err error) *link {
-	old.close()
-	c.mu.Lock()
-	if c.over {
-		c.mu.Unlock()
+	if old != nil {
+		c.unlink(old)
+	}
+	if c.spend("its connection broke", err) { // nothing in a warm one is worth the wait
 		return nil
 	}
-	c.link, c.linked = nil, make(chan struct{})
-	c.mu.Unlock()
 	c.log.Debug("stream broke", "err", err)
-	ctx, cancel := context.WithTimeout(c.ctx, reconnectTime)
+	ctx, cancel := context.WithTimeout(c.ctx, c.patience())
 	defer cancel()
 	rest := reconnectRest
-	if errors.Is(err, errFault) { // it is there
+	if old == nil || errors.Is(err, errFault) { // it is there, as far as is known
 		rest = 0
 	}
+	var why error // it could not be reached
 	for ; ; rest = reconnectRest {
 		if status, ok := c.awaitEnd(ctx, rest); ok {
 			c.fail(explain(status), err)
@@ -47,16 +43,56 @@ func (c *container) reconnect(old *link, err error) *link {
 			c.log.Info("connected anew", "cause", err)
 			return l
 		}
+		if why == nil || ctx.Err() == nil { // that the time is up says nothing
+			why = failed
+		}
 		if again && ctx.Err() == nil {
 			continue
 		}
-		if status, ok := c.awaitEnd(c.ctx, endTime); ok {
-			c.fail(explain(status), err)
-		} else {
-			c.fail("the connection to its container failed", fmt.Errorf("%w; then: %w", err, failed))
+		if !again { // the engine says that it has ended
+			if status, ok := c.awaitEnd(c.ctx, endTime); ok {
+				c.fail(explain(status), err)
+				return nil
+			}
 		}
+		c.fail(unreachable(why), fmt.Errorf("%w; then: %w", err, why))
 		return nil
 	}
+}
+
+// settled waits until the container is connected to or over, or for ctx.
+func (c *container) settled(ctx context.Context) {
+	c.mu.Lock()
+	linked := c.linked
+	c.mu.Unlock()
+	select {
+	case <-linked:
+	case <-ctx.Done():
+	}
+}
+
+// refresh gives up a connection that seems to stand, so that it is made anew. Where there was none, broken is false. linked
+// is closed when it is there again, or the container is over.
+func (c *container) refresh() (linked <-chan struct{}, broken bool) {
+	c.mu.Lock()
+	l := c.link
+	c.mu.Unlock()
+	broken = l != nil && c.unlink(l)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.linked, broken
+}
+
+// unlink gives a link up, so that who sends waits for the next one. It returns false when that was done already.
+func (c *container) unlink(l *link) bool {
+	l.close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over || c.link != l {
+		return false
+	}
+	c.link, c.linked = nil, make(chan struct{})
+	return true
 }
 
 // reach attaches once more. again tells whether another attempt may fare better.
@@ -82,6 +118,16 @@ func (c *container) awaitEnd(ctx context.Context, patience time.Duration) (ExitS
 	defer cancel()
 	status, err := c.instance.Wait(ctx)
 	return status, err == nil
+}
+
+// unreachable says for people why a container that may live was given up.
+func unreachable(err error) string {
+	cause := "its container could not be reached"
+	var known *Error
+	if errors.As(err, &known) {
+		cause += ": " + known.Message
+	}
+	return cause
 }
 
 // explain says for people how a container ended.

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,26 +12,23 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// restoreAtOnce is how many containers are connected to, or removed, side by side.
-const restoreAtOnce = 16
+const (
+	// restoreTime is how long a daemon that starts waits for the sessions of an earlier one. Those that do not answer by
+	// then go on being tried, as after a broken connection.
+	restoreTime = 10 * time.Second
+	// removeAtOnce is how many leftovers are removed side by side.
+	removeAtOnce = 16
+)
 
 // Restore takes over what an earlier daemon of this owner left: its sessions go on, with their variables and with what runs
 // in them. One whose container is gone, or does not answer, is lost, and says so. Containers that are no session's are
-// removed. Nothing may be executed before it has returned; then the pool is filled.
+// removed, now or, where the engine fails to, later. Nothing may be executed before it has returned; then the pool is filled.
 func (m *Manager) Restore(ctx context.Context) error {
 	found, err := m.rt.List(ctx)
 	if err != nil {
 		return fmt.Errorf("list containers: %w", err)
 	}
-	m.mu.Lock()
-	cfg := m.cfg
-	records, stones, err := m.store.Load()
-	if err == nil {
-		slices.SortStableFunc(stones, func(a, b Tombstone) int { return a.At.Compare(b.At) })
-		m.gone.stones = stones
-		m.gone.age(cfg.LostKept)
-	}
-	m.mu.Unlock()
+	records, cfg, err := m.load()
 	if err != nil {
 		return fmt.Errorf("load the state: %w", err)
 	}
@@ -38,24 +36,21 @@ func (m *Manager) Restore(ctx context.Context) error {
 	for _, inst := range found {
 		instances[inst.Spec().Session] = inst
 	}
-	var g errgroup.Group
-	g.SetLimit(restoreAtOnce)
-	kept := map[string]bool{}
+	ctx, cancel := context.WithTimeout(ctx, restoreTime)
+	defer cancel()
+	var restored []*container
+	kept := map[Instance]bool{}
 	for _, r := range records {
-		kept[r.Container] = true
-		g.Go(func() error { m.restore(ctx, r, instances[r.Container], cfg); return nil })
-	}
-	for _, inst := range found {
-		if kept[inst.Spec().Session] {
-			continue
+		inst := instances[r.Container]
+		if c := m.restore(r, inst, cfg); c != nil {
+			restored = append(restored, c)
+			kept[inst] = true
 		}
-		g.Go(func() error {
-			m.log.Info("removing leftover container", "instance", inst.ID())
-			return inst.Destroy(ctx)
-		})
 	}
-	if err := g.Wait(); err != nil {
-		return fmt.Errorf("remove leftovers: %w", err)
+	leftovers := slices.DeleteFunc(found, func(inst Instance) bool { return kept[inst] })
+	m.removeLeftovers(ctx, leftovers, cfg.StopTimeout)
+	for _, c := range restored {
+		c.settled(ctx)
 	}
 	m.locked(func() {
 		m.restored = true
@@ -64,41 +59,87 @@ func (m *Manager) Restore(ctx context.Context) error {
 	return nil
 }
 
-// restore makes one session of an earlier daemon this one's, or lost.
-func (m *Manager) restore(ctx context.Context, r SessionRecord, inst Instance, cfg Config) {
-	if inst == nil {
-		m.bereave(r, "its container was gone when the daemon started again")
-		return
+// load reads what an earlier daemon knew.
+func (m *Manager) load() ([]SessionRecord, Config, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	records, stones, err := m.store.Load()
+	if err != nil {
+		return nil, m.cfg, err
 	}
+	now := time.Now()
+	for i, stone := range stones { // as old as the clock says now, and never from the future; from here on they only age
+		stones[i].At = now.Add(-max(0, now.Sub(stone.At)))
+	}
+	slices.SortStableFunc(stones, func(a, b Tombstone) int { return a.At.Compare(b.At) })
+	m.gone.stones = stones
+	m.gone.age(m.cfg.LostKept)
+	return records, m.cfg, nil
+}
+
+// removeLeftovers removes containers that are no session's. What is not gone when ctx ends goes on being removed.
+func (m *Manager) removeLeftovers(ctx context.Context, leftovers []Instance, timeout time.Duration) {
+	done := make(chan struct{})
+	m.wg.Go(func() {
+		defer close(done)
+		var g errgroup.Group
+		g.SetLimit(removeAtOnce)
+		for _, inst := range leftovers {
+			g.Go(func() error {
+				m.log.Info("removing leftover container", "instance", inst.ID())
+				ctx, cancel := context.WithTimeout(m.ctx, timeout)
+				defer cancel()
+				return inst.Destroy(ctx)
+			})
+		}
+		if err := g.Wait(); err != nil {
+			m.log.Error("leftover containers not removed", "err", err)
+			m.clearSoon() // nobody knows of them: they are strays from now on
+		}
+	})
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// restore makes one session of an earlier daemon this one's, and begins to connect to its container; nil where there is none.
+func (m *Manager) restore(r SessionRecord, inst Instance, cfg Config) *container {
 	if err := uuid.Validate(r.Container); err != nil {
 		m.log.Error("session not restored", "err", err)
-		return
+		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
-	defer cancel()
+	if inst == nil {
+		m.bereave(r, "its container was gone when the daemon started again")
+		return nil
+	}
 	s := m.newSession(r.Key, r.Options)
-	c := newContainer(r.Container, inst, r.Spec, m.log, m.warmLost)
+	c := m.newContainer(r.Container, inst, r.Spec)
 	s.container, s.created, s.log = c, r.Created, c.log
+	s.readopt = func(kept []wire.KeptExecution) {
+		m.readopt(s, kept, cfg)
+		s.log.Info("session restored", "instance", inst.ID(), "execution", s.info().Running)
+	}
 	c.claim(s)
 	close(s.started)
-	m.locked(func() { m.sessions[r.Key] = s })
-	if _, err := c.connect(ctx, true, func(ready wire.ReadyMessage) {
-		s.resync(ready)
-		m.readopt(s, ready.Executions, cfg)
-	}); err != nil {
-		cause := "its container did not answer when the daemon started again"
-		if status, ok := c.awaitEnd(ctx, reconnectRest); ok {
-			cause = explain(status)
-		}
-		s.lose(cause, err)
-		return
+	m.locked(func() {
+		m.sessions[r.Key] = s
+		m.known[r.Container] = struct{}{}
+	})
+	s.live(r.TTL, r.Idle, r.left(), m.expire)
+	c.wg.Go(func() { c.read(c.reconnect(nil, errRestarted)) })
+	return c
+}
+
+// errRestarted is why a container of an earlier daemon is not connected to.
+var errRestarted = errors.New("the daemon was restarted")
+
+// left is what is left of the session's ttl: at most all of it, however the clock was moved.
+func (r SessionRecord) left() time.Duration {
+	if r.TTL == 0 {
+		return 0
 	}
-	left := time.Duration(0)
-	if r.TTL > 0 { // at most all of it, however the clock was moved
-		left = min(time.Until(r.Ends), r.TTL)
-	}
-	s.live(r.TTL, r.Idle, left, m.expire)
-	s.log.Info("session restored", "instance", inst.ID(), "execution", s.info().Running)
+	return min(time.Until(r.Ends), r.TTL)
 }
 
 // bereave remembers that a session was lost of which there is nothing else.

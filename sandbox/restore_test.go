@@ -43,8 +43,13 @@ func newGenerations(t *testing.T, play func(*sandboxtest.Call)) *generations {
 
 func (g *generations) next() {
 	g.Helper()
-	g.m = sandbox.NewManager(g.rt, g.store, g.cfg, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	g.renew()
 	restore(g.T, g.m)
+}
+
+// renew makes a Manager that has not restored anything yet.
+func (g *generations) renew() {
+	g.m = sandbox.NewManager(g.rt, g.store, g.cfg, slog.New(slog.NewTextHandler(io.Discard, nil)))
 }
 
 // restart ends the daemon and starts the next. Nothing of the first is left: the tests check that no goroutine is.

@@ -70,6 +70,10 @@ func (s *Session) resync(ready wire.ReadyMessage) {
 			Error: "cancelled: the connection to the session's container broke before the code had arrived; nothing was run",
 		})
 	}
+	if s.readopt != nil {
+		s.readopt(ready.Executions)
+		s.readopt = nil
+	}
 }
 
 // readopt makes executions of an earlier daemon this one's: one that runs is the first in the queue, those that ended have

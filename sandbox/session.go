@@ -47,7 +47,9 @@ type Session struct {
 	stateLostAt int          // guarded by mu; 0 when the variables are there
 	// kept are executions that ended before this daemon knew of them, and whose messages are to come. Guarded by mu.
 	kept map[uuid.UUID]*Execution
-	life life // guarded by mu
+	// readopt takes what the supervisor kept of an earlier daemon's executions, once; the reader's alone.
+	readopt func([]wire.KeptExecution)
+	life    life // guarded by mu
 }
 
 func (m *Manager) newSession(key Key, options SessionOptions) *Session {

@@ -90,7 +90,7 @@ func (m *Manager) obtain(ctx context.Context, spec Spec, maxQueue int) (*contain
 		}
 	}
 	defer m.startEnded()
-	return launch(ctx, m.rt, spec, m.log, m.warmLost)
+	return m.launch(ctx, spec)
 }
 
 // awaitTurn waits for what w gets, or for ctx.

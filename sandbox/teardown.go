@@ -112,12 +112,10 @@ func (m *Manager) endOne(ctx context.Context, s *Session, cause string, timeout 
 
 // remove removes the container of a session that is over, and waits for what its executions have under way. Of ctx it has
 // the values alone: that who asked for it has left does not end it. One that cannot be removed stays in ending: it counts,
-// and is tried again by tend, and by whoever resets its id.
+// and is tried again by clear, and by whoever resets its id.
 func (m *Manager) remove(ctx context.Context, s *Session, timeout time.Duration) error {
 	if s.container != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
-		defer cancel()
-		if err := s.container.remove(ctx); err != nil {
+		if err := m.destroy(ctx, s.container, timeout); err != nil {
 			return err
 		}
 	}
@@ -125,6 +123,18 @@ func (m *Manager) remove(ctx context.Context, s *Session, timeout time.Duration)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.ending, s)
+	return nil
+}
+
+// destroy removes a container, and forgets it once it is gone. Of ctx it has the values alone.
+func (m *Manager) destroy(ctx context.Context, c *container, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	defer cancel()
+	if err := c.remove(ctx); err != nil {
+		m.clearSoon()
+		return err
+	}
+	m.locked(func() { delete(m.known, c.name) })
 	return nil
 }
 

@@ -133,6 +133,7 @@ func TestRuntime_ListGivesUpWhatIsGone(t *testing.T) {
 	}
 	start(t, rt, testSpec(), echo) // its uid is free again
 }
+
 func TestInstance_APausedContainerSaysSo(t *testing.T) {
 	p := start(t, shared, testSpec(), echo)
 	if err := engine(t).ContainerPause(t.Context(), p.ID()); err != nil {

@@ -77,6 +77,10 @@ type driver struct {
 	kept  []*kept  // guarded by mu; in the order they began
 	call  *Call    // guarded by mu; the one that runs
 	took  int64    // guarded by mu; bytes of its blobs that are to come
+
+	muted  bool // guarded by mu; nothing is said to the current attachment
+	frozen bool // guarded by mu; nothing is read any more
+	pings  int  // guarded by mu
 }
 
 // kept is an execution that was not acknowledged.
@@ -129,6 +133,10 @@ func (d *driver) serve(conn net.Conn) {
 		if err != nil {
 			return
 		}
+		if d.freezes() {
+			<-d.killed
+			return
+		}
 		switch f.Type {
 		case wire.Hello:
 			d.hello(f)
@@ -141,12 +149,22 @@ func (d *driver) serve(conn net.Conn) {
 	}
 }
 
-// take handles a frame about an execution.
+func (d *driver) freezes() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.frozen
+}
+
+// take handles a frame that is not about the attachment.
 func (d *driver) take(f wire.Frame) {
 	d.mu.Lock()
 	call := d.call
 	d.mu.Unlock()
 	switch f.Type {
+	case wire.Ping:
+		d.mu.Lock()
+		d.pings++
+		d.mu.Unlock()
 	case wire.Execute:
 		d.execute(f)
 	case wire.Ack:
@@ -214,7 +232,7 @@ func (d *driver) hello(f wire.Frame) {
 	ready := wire.ReadyMessage{Protocol: wire.Version, Nonce: m.Nonce, Driver: "fake", Worker: 1}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.epoch = f.Epoch
+	d.epoch, d.muted = f.Epoch, false
 	ready.ExecutionCount = d.count
 	for _, k := range d.kept {
 		ready.Executions = append(ready.Executions, k.KeptExecution)
@@ -247,6 +265,9 @@ func (d *driver) send(t wire.Type, id uuid.UUID, payload []byte) {
 
 // write needs mu. A stream that was closed drops what is written.
 func (d *driver) write(f wire.Frame) {
+	if d.muted {
+		return
+	}
 	f.Epoch = d.epoch
 	_, _ = d.conn.Write(wire.AppendMessage(nil, f))
 }

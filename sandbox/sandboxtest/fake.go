@@ -16,6 +16,8 @@ type Runtime struct {
 	Play func(*Call)
 	// OnStart, when not nil, runs before a start; its error is Start's.
 	OnStart func(context.Context, sandbox.Spec) error
+	// OnAttach, when not nil, runs before an attach; its error is Attach's.
+	OnAttach func(context.Context) error
 	// OnDestroy, when not nil, runs before a destroy; its error is Destroy's.
 	OnDestroy func(context.Context) error
 	// Live lets limits of running instances change.
@@ -121,7 +123,14 @@ func (in *instance) Spec() sandbox.Spec {
 	return in.spec
 }
 
-func (in *instance) Attach(context.Context) (sandbox.Stream, error) { return in.driver.attach() }
+func (in *instance) Attach(ctx context.Context) (sandbox.Stream, error) {
+	if in.runtime.OnAttach != nil {
+		if err := in.runtime.OnAttach(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return in.driver.attach()
+}
 
 // Break closes the stream of every instance, as an engine does that restarts.
 func (r *Runtime) Break() {
@@ -132,6 +141,33 @@ func (r *Runtime) Break() {
 			conn.Close()
 		}
 	}
+}
+
+// Mute has what instances say get lost on its way, until they are attached to anew.
+func (r *Runtime) Mute() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, in := range r.instances {
+		in.driver.mu.Lock()
+		in.driver.muted = true
+		in.driver.mu.Unlock()
+	}
+}
+
+// Freeze has an instance read nothing any more, as one does that is paused.
+func (r *Runtime) Freeze(i sandbox.Instance) {
+	d := i.(*instance).driver
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.frozen = true
+}
+
+// Pings counts the PINGs that came to an instance.
+func (r *Runtime) Pings(i sandbox.Instance) int {
+	d := i.(*instance).driver
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.pings
 }
 
 func (in *instance) Update(_ context.Context, l sandbox.Limits) error {
