@@ -13,9 +13,6 @@ import (
 	"github.com/google/uuid"
 )
 
-// answerTime is how long after deadline and grace the driver may still answer. It promises one second.
-const answerTime = 2 * time.Second
-
 // largeBlob is when a blob is worth giving its memory back at once, in bytes.
 const largeBlob = 16 << 20
 
@@ -134,11 +131,16 @@ func (s *Session) launch(e *Execution) {
 		s.wg.Done()
 		return
 	}
-	s.backstop(e, e.timeout)
-	switch err := s.deliver(e); {
+	arrived, err := s.deliver(e)
+	if !arrived { // it has ended, or never will otherwise
+		defer s.wg.Done()
+	}
+	switch {
 	case err == nil:
 	case wire.IsBadFrame(err):
 		s.lose("its container broke the protocol", err)
+	case !arrived:
+		s.lose(unreachable(err), err)
 	default:
 		s.log.Warn("execution not delivered", "execution", e.ID(), "err", err)
 		// Of its blobs the driver may have a part; the next execution must not wait for the deadline of this one.
@@ -146,45 +148,34 @@ func (s *Session) launch(e *Execution) {
 	}
 }
 
-// backstop ends the session when the driver has not answered by the end of e's grace, and a little more. It gives up what
-// was counted for e in wg.
-func (s *Session) backstop(e *Execution, left time.Duration) {
-	late := time.AfterFunc(left+e.caps.Grace+answerTime, func() {
-		defer s.wg.Done()
-		s.lose("its driver did not answer in time", nil)
-	})
-	s.mu.Lock()
-	e.late = late
-	s.mu.Unlock()
-	e.OnEnd(func() {
-		if late.Stop() {
-			s.wg.Done()
-		}
-	})
-}
+// maxDeliveries is how often EXECUTE is sent, each time over another connection.
+const maxDeliveries = 3
 
 // deliver sends e to the driver. When the connection breaks meanwhile it sends EXECUTE again over the next one: the
-// supervisor runs an id once.
-func (s *Session) deliver(e *Execution) error {
+// supervisor runs an id once. arrived tells that the driver has it, as far as is known, and is held to its promise.
+func (s *Session) deliver(e *Execution) (arrived bool, err error) {
 	message := wire.MarshalExecute(e.message())
-	for {
-		err := s.container.send(wire.Execute, e.id, message)
-		if err == nil {
+	for n := range maxDeliveries {
+		e.again.Store(n > 0)
+		if err = s.container.send(wire.Execute, e.id, message); err == nil {
 			break
 		}
 		if s.isOver() || e.Result() != nil {
-			return nil
+			return false, nil
 		}
-		e.again.Store(true)
 	}
+	if err != nil {
+		return false, err
+	}
+	s.backstop(e, e.timeout)
 	s.sent(e)
 	if err := s.sendBlobs(e); err != nil {
-		return err
+		return true, err
 	}
 	s.mu.Lock()
 	e.delivered = true
 	s.mu.Unlock()
-	return nil
+	return true, nil
 }
 
 // begin marks e as running, unless it has ended already.
