@@ -6,30 +6,40 @@ import (
 	"time"
 )
 
-// lose ends a session that nobody asked to end, and tells its owner.
+// lose ends a session that nobody asked to end, and tells its owner before anybody else: who is told of it and asks again
+// finds it lost.
 func (s *Session) lose(cause string, err error) {
-	if !s.finish(OutcomeCrashed, cause, true) {
+	queue, ok := s.end(cause, true)
+	if !ok {
 		return
 	}
 	s.log.Warn("session lost", "cause", cause, "err", err)
 	s.onLost(s)
+	s.part(queue, OutcomeCrashed, cause)
 }
 
 // finish makes the session over: no execution is accepted, those there are end with the outcome, and the connection is
-// closed. It returns false when the session was over already. The container is left to destroy.
-func (s *Session) finish(outcome Outcome, cause string, lost bool) bool {
-	queue, ok := s.end(cause, lost)
+// closed. The container, which is told to end, is left to destroy.
+func (s *Session) finish(outcome Outcome, cause string) {
+	queue, ok := s.end(cause, false)
 	if !ok {
-		return false
+		return
 	}
 	if s.container != nil {
-		s.container.close(!lost)
+		s.container.close(true)
+	}
+	s.part(queue, outcome, cause)
+}
+
+// part ends what a session that is over had under way.
+func (s *Session) part(queue []*Execution, outcome Outcome, cause string) {
+	if s.container != nil {
+		s.container.close(false)
 	}
 	for _, e := range queue {
 		e.abandon(outcome, cause)
 	}
 	s.background.log.close()
-	return true
 }
 
 // end makes the session over, and returns the executions that have not ended; false when it was over already.

@@ -136,7 +136,7 @@ func (m *Manager) start(ctx context.Context, s *Session, spec Spec, warm *contai
 	if m.retire(s) && equipped {
 		m.observer.SessionEnded(EndSetup)
 	}
-	s.finish(OutcomeCancelled, "it did not start", false)
+	s.finish(OutcomeCancelled, "it did not start")
 	_ = m.remove(ctx, s, cfg.StopTimeout) // logged there, and tried again
 }
 

@@ -106,7 +106,7 @@ func (m *Manager) endOne(ctx context.Context, s *Session, cause string, timeout 
 		s.cancelStart()
 	}
 	<-s.started
-	s.finish(OutcomeCancelled, cause, false)
+	s.finish(OutcomeCancelled, cause)
 	return m.remove(ctx, s, timeout)
 }
 
@@ -187,7 +187,7 @@ func (m *Manager) expire(s *Session, cause string) {
 	m.gone.add(Tombstone{Key: s.key, Expired: true, Cause: cause, At: time.Now()})
 	timeout := m.cfg.StopTimeout
 	m.wg.Go(func() {
-		s.finish(OutcomeCancelled, cause, false)
+		s.finish(OutcomeCancelled, cause)
 		<-s.started
 		_ = m.remove(m.ctx, s, timeout) // logged there, and tried again
 	})
