@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -58,10 +59,13 @@ func (m *Manager) clearOnce() bool {
 	var sessions []*Session
 	var dropped []*container
 	var timeout time.Duration
-	restored := false
+	restored, saved := false, true
 	m.locked(func() {
 		m.gone.age(m.cfg.LostKept)
 		timeout, restored = m.cfg.StopTimeout, m.restored
+		if restored { // before, there is more in the store than here
+			saved = m.save()
+		}
 		for s := range m.ending {
 			if s.isOver() { // its start may still be under way
 				sessions = append(sessions, s)
@@ -79,7 +83,40 @@ func (m *Manager) clearOnce() bool {
 	for _, c := range dropped {
 		g.Go(func() error { return m.removeDropped(c, timeout) })
 	}
-	return g.Wait() == nil && (!restored || m.reap(timeout)) // what failed is logged
+	return g.Wait() == nil && (!restored || m.reap(timeout)) && saved // what failed is logged
+}
+
+// save needs mu. Where the store failed before, it writes down all that should be there, and tells whether it is.
+func (m *Manager) save() bool {
+	if !m.unsaved {
+		return true
+	}
+	records, stones, err := m.store.Load()
+	there := map[string]bool{}
+	for _, s := range m.sessions {
+		if s.container != nil {
+			there[s.container.name] = true
+			err = errors.Join(err, m.store.SaveSession(s.record()))
+		}
+	}
+	for _, r := range records {
+		if !there[r.Container] {
+			err = errors.Join(err, m.store.RemoveSession(r.Container))
+		}
+	}
+	for _, stone := range m.gone.stones {
+		err = errors.Join(err, m.store.SaveTombstone(stone))
+	}
+	for _, stone := range stones {
+		if _, ok := m.gone.get(stone.Key, m.cfg.LostKept); !ok {
+			err = errors.Join(err, m.store.RemoveTombstone(stone.Key))
+		}
+	}
+	m.unsaved = err != nil
+	if err != nil {
+		m.log.Error("state not saved", "err", err)
+	}
+	return err == nil
 }
 
 // reap removes containers of this daemon's owner that nobody here knows of: an engine that did not answer a creation may

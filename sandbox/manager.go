@@ -26,6 +26,7 @@ type Manager struct {
 	cfg      Config           // guarded by mu
 	store    Store            // used with mu held
 	restored bool             // guarded by mu; Restore has looked at what there is, and known has it
+	unsaved  bool             // guarded by mu; store lacks something, or has too much
 	closed   bool             // guarded by mu
 	sessions map[Key]*Session // guarded by mu
 	ending   map[*Session]Key // guarded by mu; over, their containers not gone yet
@@ -83,10 +84,12 @@ func (m *Manager) reconnectTimeout() time.Duration {
 	return m.cfg.ReconnectTimeout
 }
 
-// saved tells of a store that failed: a later daemon will know less.
+// saved needs mu. It tells of a store that failed: until clear has made up for it, a later daemon would know less.
 func (m *Manager) saved(err error) {
 	if err != nil {
 		m.log.Error("state not saved", "err", err)
+		m.unsaved = true
+		m.clearSoon()
 	}
 }
 

@@ -20,32 +20,36 @@ func newMemory() *memory {
 	return &memory{sessions: map[string]sandbox.SessionRecord{}, stones: map[sandbox.Key]sandbox.Tombstone{}}
 }
 
-func (s *memory) SaveSession(r sandbox.SessionRecord) error {
+func (s *memory) write(change func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sessions[r.Container] = r
+	if s.err == nil {
+		change()
+	}
 	return s.err
+}
+
+// fail sets what everything fails with, nil for nothing.
+func (s *memory) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+func (s *memory) SaveSession(r sandbox.SessionRecord) error {
+	return s.write(func() { s.sessions[r.Container] = r })
 }
 
 func (s *memory) RemoveSession(container string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.sessions, container)
-	return s.err
+	return s.write(func() { delete(s.sessions, container) })
 }
 
 func (s *memory) SaveTombstone(t sandbox.Tombstone) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stones[t.Key] = t
-	return s.err
+	return s.write(func() { s.stones[t.Key] = t })
 }
 
 func (s *memory) RemoveTombstone(key sandbox.Key) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.stones, key)
-	return s.err
+	return s.write(func() { delete(s.stones, key) })
 }
 
 func (s *memory) Load() ([]sandbox.SessionRecord, []sandbox.Tombstone, error) {

@@ -232,16 +232,37 @@ func TestRestore_LifetimesGoOn(t *testing.T) {
 	}
 }
 
-func TestRestore_AStoreThatFailsLosesNothingNow(t *testing.T) {
+func TestRestore_AStoreThatFailsLosesNothing(t *testing.T) {
 	g := newGenerations(t, nil)
-	g.store.err = errors.New("no space left on device")
+	run(t, g.m, "before", "x")
+	run(t, g.m, "dead", "x")
+	g.store.fail(errors.New("no space left on device"))
 	if r := run(t, g.m, "a", "x"); r.Stdout != "x" {
 		t.Errorf("got %+v", r)
 	}
-	if err := g.m.Reset(t.Context(), key("a")); err != nil {
+	if err := g.m.Reset(t.Context(), key("before")); err != nil {
 		t.Fatal(err)
 	}
-	g.store.err = nil
+	for _, in := range instances(g.rt) {
+		if in.ID() == "fake-2" {
+			g.rt.Kill(in, 137)
+		}
+	}
+	eventually(t, "dead is lost", func() bool { _, err := g.m.Session(key("dead")); return sandbox.ErrorCode(err) == sandbox.CodeLost })
+	g.store.fail(nil) // from here on it is made up for
+	eventually(t, "everything was saved", func() bool {
+		records, stones, _ := g.store.Load()
+		return len(records) == 1 && records[0].Key == key("a") && len(stones) == 1
+	})
+	g.restart()
+	if r := run(t, g.m, "a", "x"); r.ExecutionCount != 2 {
+		t.Errorf("got %+v", r)
+	}
+	for id, want := range map[string]sandbox.Code{"before": sandbox.CodeNotFound, "dead": sandbox.CodeLost} {
+		if _, err := g.m.Session(key(id)); sandbox.ErrorCode(err) != want {
+			t.Errorf("%s: got %v, want %s", id, err, want)
+		}
+	}
 }
 
 func TestRestore_WhatTheSupervisorSaysOfExecutionsIsBounded(t *testing.T) {

@@ -2,7 +2,9 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"time"
 )
 
@@ -153,12 +155,9 @@ func (m *Manager) equip(ctx context.Context, s *Session, spec Spec, warm *contai
 		if err == nil {
 			err = c.update(ctx, spec.Limits)
 		}
-		if err != nil && parent.Err() != nil {
-			err = errNotStarted
-		}
 		m.mu.Lock()
-		if m.sessions[s.key] != s { // ended meanwhile
-			err = errNotStarted
+		if m.sessions[s.key] != s || err != nil && parent.Err() != nil { // ended meanwhile
+			err = m.notStarted()
 		}
 		if err == nil && m.adopt(s, c, cfg) {
 			m.mu.Unlock()
@@ -168,7 +167,7 @@ func (m *Manager) equip(ctx context.Context, s *Session, spec Spec, warm *contai
 			m.drop(c)
 		}
 		m.mu.Unlock()
-		if err != nil && ErrorCode(err) != CodeUnsupported {
+		if err != nil && ErrorCode(err) != CodeUnsupported && !errors.Is(err, net.ErrClosed) {
 			return err
 		}
 		// A warm one that ended, or that uses too much for the limits: another may do.
@@ -185,7 +184,7 @@ func (m *Manager) runSetup(ctx context.Context, s *Session, req Request, cfg Con
 	}
 	r, err := setup.Wait(ctx)
 	if err != nil {
-		s.startErr = errNotStarted
+		s.startErr = m.notStarted()
 	} else if r.Outcome != OutcomeOK {
 		s.setup = setup
 	} else {
@@ -193,8 +192,16 @@ func (m *Manager) runSetup(ctx context.Context, s *Session, req Request, cfg Con
 	}
 }
 
+// notStarted is why a session's start was given up.
+func (m *Manager) notStarted() error {
+	if m.ctx.Err() != nil {
+		return errClosed
+	}
+	return errNotStarted
+}
+
 var (
-	// errNotStarted is returned to those who wait for a session that was reset, or shut down, while it started.
+	// errNotStarted is returned to those who wait for a session that was reset while it started.
 	errNotStarted = Errorf(CodeConflict, "the session was ended before it had started")
 	// errClosed is returned while the daemon shuts down.
 	errClosed = Errorf(CodeClosed, "the daemon is shutting down")
