@@ -96,6 +96,8 @@ func (w *world) settles(t *testing.T) {
 	}
 }
 
+const poolNotFull = "the pool is not what it is at rest"
+
 // holds says what the daemon holds beyond the bystander's session; "" is nothing.
 func (w *world) holds(ctx context.Context) string {
 	instances, err := w.rt.List(ctx)
@@ -105,8 +107,11 @@ func (w *world) holds(ctx context.Context) string {
 	if len(w.prepared) == 0 {
 		return "the session of the next attack is not there"
 	}
-	if len(instances) != 2 { // and the bystander's
-		return fmt.Sprintf("there are %d containers, and 2 sessions", len(instances))
+	if stats := w.manager.Stats(); stats.Warm != 1 || stats.WarmStarting != 0 {
+		return poolNotFull
+	}
+	if len(instances) != 3 { // and the bystander's
+		return fmt.Sprintf("there are %d containers, 2 sessions, and one container in the pool", len(instances))
 	}
 	if files := openFiles(); files > w.files+engineIdle {
 		return fmt.Sprintf("%d files are open, %d were before", files, w.files)

@@ -21,6 +21,7 @@ import (
 	runnerimage "github.com/gjyotin305/fastpyrepl/runner-image"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 	"github.com/gjyotin305/fastpyrepl/sandbox/docker"
+	"github.com/gjyotin305/fastpyrepl/sandbox/state"
 )
 
 const (
@@ -51,6 +52,10 @@ func run(m *testing.M) (code int) {
 		return 1
 	}
 	code = m.Run()
+	if err := shared.judgeResets(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	if err := shared.close(context.WithoutCancel(ctx)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -69,8 +74,14 @@ func run(m *testing.M) (code int) {
 	return code
 }
 
-// world is a whole daemon in this process, so that what it holds can be counted, and the session of a bystander.
+// world is a whole daemon in this process, so that what it holds can be counted, and the session of a bystander. It is restarted half-way
+// through the attacks.
 type world struct {
+	log   *slog.Logger
+	owner string
+	dir   string // of the daemon's state
+	store *state.Store
+
 	rt      *docker.Runtime
 	manager *sandbox.Manager
 	server  *daemon.Server
@@ -80,8 +91,10 @@ type world struct {
 
 	prepared chan preparation // the session of the next attack
 
-	answered   int // executions of the bystander
-	goroutines int // with nothing but the bystander there
+	launched   int             // attacks so far
+	resets     []time.Duration // how long it took to end the sessions of attacks
+	answered   int             // executions of the bystander
+	goroutines int             // with nothing but the bystander there
 	files      int
 }
 
@@ -95,13 +108,32 @@ func image() string {
 func sentry() bool { return os.Getenv("FASTPYREPL_TEST_RUNTIME") == "runsc" }
 
 func newWorld(ctx context.Context) (*world, error) {
-	log := slog.New(slog.DiscardHandler)
-	if os.Getenv("FASTPYREPL_TEST_LOG") != "" {
-		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	w := &world{
+		log:    slog.New(slog.DiscardHandler),
+		owner:  uuid.NewString(),
+		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute},
 	}
-	rt, err := docker.New(ctx, docker.Config{
+	if os.Getenv("FASTPYREPL_TEST_LOG") != "" {
+		w.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	var err error
+	if w.dir, err = os.MkdirTemp("", "fastpyrepl-hostile-"); err != nil {
+		return nil, err
+	}
+	if err := w.start(ctx); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(w.dir))
+	}
+	if err := w.settleIn(ctx); err != nil {
+		return nil, errors.Join(err, w.close(ctx))
+	}
+	return w, nil
+}
+
+// start brings a daemon up, and with it the sessions of one before it.
+func (w *world) start(ctx context.Context) (err error) {
+	config := docker.Config{
 		Runtime:        os.Getenv("FASTPYREPL_TEST_RUNTIME"),
-		Owner:          uuid.NewString(),
+		Owner:          w.owner,
 		UIDFirst:       40_000,
 		UIDCount:       20_000,
 		Images:         map[string]docker.Image{"default": {Ref: image()}},
@@ -110,51 +142,68 @@ func newWorld(ctx context.Context) (*world, error) {
 		Driver:         runnerimage.DriverFiles(),
 		DriverHash:     runnerimage.DriverHash(),
 		RequestTimeout: 30 * time.Second,
-		Log:            log,
-	})
-	if err != nil {
-		return nil, err
+		Log:            w.log,
 	}
-	if err := rt.Prepare(ctx, io.Discard); err != nil {
-		return nil, errors.Join(err, rt.Close())
+	if w.rt, err = docker.New(ctx, config); err != nil {
+		return err
+	}
+	if err := w.rt.Prepare(ctx, io.Discard); err != nil {
+		return errors.Join(err, w.rt.Close())
+	}
+	if w.store, _, err = state.Open(w.dir); err != nil {
+		return errors.Join(err, w.rt.Close())
 	}
 	pids := int64(64)
 	if sentry() {
 		pids = 128
 	}
-	manager := sandbox.NewManager(rt, nil, sandbox.Config{
+	w.manager = sandbox.NewManager(w.rt, w.store, sandbox.Config{
 		Limits: sandbox.Limits{
 			Memory: 256 << 20, CPUs: 1, Pids: pids, WorkDir: 32 << 20, Tmp: 16 << 20, Shm: 16 << 20, Inodes: 1024, NoFile: 256,
 		},
 		MaxSessions: maxSessions, MaxStarting: 2, StartQueue: 8, StartTimeout: 30 * time.Second, StopTimeout: 20 * time.Second,
-		Lease: time.Minute, LostKept: time.Hour, ResultsKept: time.Minute, MaxResults: 4 << 20,
+		Pool:  sandbox.PoolConfig{Min: 1, Max: 2, MaxStarting: 1, ShrinkAfter: time.Second},
+		Lease: time.Minute, ReconnectTimeout: 10 * time.Second, LostKept: time.Hour, ResultsKept: time.Minute, MaxResults: 4 << 20,
 		Execution: sandbox.ExecutionConfig{
 			Timeout: 5 * time.Second, MaxTimeout: 30 * time.Second, Grace: grace, Queue: maxQueue,
 			MaxContext: 32 << 20, MaxCode: 1 << 20, MaxStdout: maxOutput, MaxStderr: maxOutput,
 			MaxDisplay: 1 << 20, MaxLocals: 256 << 10, MaxLocalsValue: 64 << 10,
 		},
-	}, log)
-	handler := rest.New(manager, rest.Limits{
+	}, w.log)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err == nil {
+		err = w.manager.Restore(ctx)
+	}
+	if err != nil {
+		return errors.Join(err, w.manager.Close(ctx), w.store.Close(), w.rt.Close())
+	}
+	handler := rest.New(w.manager, rest.Limits{
 		MaxCode: 1 << 20, MaxContext: 32 << 20, MaxTimeout: 30 * time.Second,
 		MaxStdout: maxOutput, MaxStderr: maxOutput, MaxDisplay: 1 << 20, MaxLocals: 256 << 10,
 	})
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, errors.Join(err, manager.Close(ctx), rt.Close())
-	}
-	w := &world{
-		rt: rt, manager: manager, address: ln.Addr().String(), served: make(chan error, 1),
-		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute},
-		server: daemon.New(daemon.Config{
-			MaxBody: 64 << 20, MaxInflightBody: 128 << 20, MaxHeader: 16 << 10, MaxJSONDepth: 64, MaxJSONKeys: 1000, MaxConnections: 2048,
-			ReadTimeout: 10 * time.Second, WriteTimeout: writeTimeout, IdleTimeout: 10 * time.Second,
-		}, daemon.Deps{Log: log, Routes: handler.Routes()}),
-	}
+	w.server = daemon.New(daemon.Config{
+		MaxBody: 64 << 20, MaxInflightBody: 128 << 20, MaxHeader: 16 << 10, MaxJSONDepth: 64, MaxJSONKeys: 1000, MaxConnections: 2048,
+		ReadTimeout: 10 * time.Second, WriteTimeout: writeTimeout, IdleTimeout: 10 * time.Second,
+	}, daemon.Deps{Log: w.log, Routes: handler.Routes()})
+	w.address, w.served = ln.Addr().String(), make(chan error, 1)
 	go func() { w.served <- w.server.Serve(ln) }()
-	if err := w.settleIn(ctx); err != nil {
-		return nil, errors.Join(err, w.close(ctx))
+	return nil
+}
+
+// restart puts another daemon in the place of this one, of which nothing but its state is left.
+func (w *world) restart(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	next := <-w.prepared // nothing begins meanwhile
+	defer func() { w.prepared <- next }()
+	err := errors.Join(w.manager.Leave(ctx), w.server.Shutdown(ctx), <-w.served, w.store.Close(), w.rt.Close())
+	if err != nil {
+		return fmt.Errorf("leave: %w", err)
 	}
-	return w, nil
+	if err := w.start(ctx); err != nil {
+		return fmt.Errorf("start again: %w", err)
+	}
+	return w.askBystander(ctx)
 }
 
 // pythonSentry tells the attacks which kernel they are up against.
@@ -190,6 +239,13 @@ func (w *world) settleIn(ctx context.Context) error {
 	w.answered = 1
 	w.prepared = make(chan preparation, 1)
 	w.prepare(ctx)
+	for w.holds(ctx) == poolNotFull { // which counts
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 	w.goroutines, w.files = len(goroutines()), openFiles()
 	return nil
 }
@@ -197,7 +253,7 @@ func (w *world) settleIn(ctx context.Context) error {
 func (w *world) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	err := errors.Join(w.manager.Close(ctx), w.server.Shutdown(ctx), <-w.served)
+	err := errors.Join(w.manager.Close(ctx), w.server.Shutdown(ctx), <-w.served, w.store.Close())
 	left, listErr := w.rt.List(ctx)
 	if len(left) > 0 {
 		err = errors.Join(err, fmt.Errorf("%d containers are left behind", len(left)))
@@ -205,5 +261,5 @@ func (w *world) close(ctx context.Context) error {
 	for _, i := range left {
 		err = errors.Join(err, i.Destroy(ctx))
 	}
-	return errors.Join(err, listErr, w.rt.Close())
+	return errors.Join(err, listErr, w.rt.Close(), os.RemoveAll(w.dir))
 }

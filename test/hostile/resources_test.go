@@ -88,7 +88,7 @@ for place in range(0, 1 << 30, 4096):
     hoard[place] = 1`,
 	}),
 	one("ManyMediumChildrenFillTheMemory", cell{
-		runc: "ok error oom", runsc: "ok error oom crashed lost",
+		runc: "ok error oom", runsc: "ok error oom crashed lost", timeout: 10,
 		code: `
 for _ in range(25):
     if os.fork() == 0:
