@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: build up down test lint image e2e hostile hostile-gvisor bench soak clean help
+.PHONY: build up down test lint image e2e hostile hostile-gvisor faults faults-long bench soak clean help
 
 build: ## Compile the daemon into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/fastpyrepl ./cmd/fastpyrepl
@@ -31,6 +31,12 @@ hostile: image ## The hostile suite: attacks from inside sessions and over HTTP
 hostile-gvisor: image ## The hostile suite under gVisor, which is built and registered with the engine first
 	@scripts/gvisor.sh
 	FASTPYREPL_TEST_RUNTIME=runsc go test -count=1 -v -timeout 30m ./test/hostile
+
+faults: image ## What becomes of sessions when the engine, its containers or the daemon fail
+	go test -race -count=1 -v -timeout 20m ./test/faults
+
+faults-long: image ## The same, and faults that take long
+	go test -tags long -race -count=1 -v -timeout 20m ./test/faults
 
 bench: image build ## The daemon against the raw engine, side by side
 	go run ./bench -o bench/RESULTS.md

@@ -11,6 +11,7 @@ unformatted=$(git ls-files '*.go' | xargs gofmt -l)
 step 'go vet'
 go vet ./...
 go vet -tags e2e ./test/e2e
+go vet -tags long ./test/faults
 step staticcheck
 go tool staticcheck ./...
 step pyflakes
