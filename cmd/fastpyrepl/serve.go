@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -121,7 +122,7 @@ func (p *process) serve(ctx context.Context, src configs.Source, watch bool) err
 	}
 	defer store.Close()
 	d.checks = []ops.Check{ops.EngineCheck(rt.Ping), ops.ImageCheck(rt.CheckImage), ops.StateCheck(store.Check)}
-	d.prepare = func(ctx context.Context) error { return rt.Prepare(ctx, progress) }
+	d.prepare = func(ctx context.Context) error { return prepare(ctx, rt, store, log, progress) }
 	d.startup.Step("looking for the images")
 	d.byHand = func() bool { return errors.Is(context.Cause(ctx), signalled{syscall.SIGINT}) }
 	if err := d.assemble(rt, store, keys); err != nil {
@@ -210,4 +211,18 @@ func (p *process) runtime(ctx context.Context, d *running, id *owner) (*docker.R
 	config.Driver, config.DriverHash = runnerimage.DriverFiles(), runnerimage.DriverHash()
 	config.Build = p.buildImage(config.Host)
 	return docker.New(ctx, config)
+}
+
+// prepare makes the images ready. Where that fails, sessions of an earlier daemon can be served all the same: then new ones
+// are refused until it has succeeded. Without such there is nothing to serve.
+func prepare(ctx context.Context, rt *docker.Runtime, store *state.Store, log *slog.Logger, progress io.Writer) error {
+	err := rt.Prepare(ctx, progress)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	if sessions, _, loadErr := store.Load(); loadErr != nil || len(sessions) == 0 {
+		return err
+	}
+	log.Error("no session can be started until this is mended; those of the daemon before go on", "err", err)
+	return nil
 }

@@ -2,6 +2,9 @@ package faults_test
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,4 +77,33 @@ func TestStart_IsRefusedWithoutAnEngineAndWorksOnceItIsThere(t *testing.T) {
 	if got := d.must(t, "a", "print(kept)"); got != "41\n" {
 		t.Errorf("got %q", got)
 	}
+}
+
+// An engine that cannot start containers does not keep a daemon from the sessions that are there.
+func TestStart_GoesOnWithSessionsWhenNoneCanBeStarted(t *testing.T) {
+	d := newDaemon(t, rig.proxy.path)
+	d.must(t, "a", "kept = 41")
+	d.kill()
+	if err := os.WriteFile(rig.engine.brokenRuntime(), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d.start()
+	if got := d.must(t, "a", "print(kept)"); got != "41\n" {
+		t.Errorf("got %q", got)
+	}
+	if a := d.execute(t.Context(), request{Session: "b", Code: "1"}); a.Status != http.StatusServiceUnavailable || a.RetryAfter == "" {
+		t.Errorf("a new one: %+v", a)
+	}
+	if err := os.Remove(rig.engine.brokenRuntime()); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	for deadline := time.Now().Add(works); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		ending, cause := d.execute(t.Context(), request{Session: "b", Code: "1", Timeout: 10}).ending()
+		if ending == "ok" {
+			return
+		}
+		err = errors.New(cause)
+	}
+	t.Errorf("no session starts: %v", err)
 }
