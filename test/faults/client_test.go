@@ -161,7 +161,8 @@ func (f *follower) follow(ctx context.Context, d *daemon, r request) (refused *a
 		}
 		if err == nil {
 			refused, err = f.read(resp)
-			if refused != nil || f.outcome != "" {
+			starting := refused != nil && refused.Status == http.StatusServiceUnavailable && f.execution != ""
+			if refused != nil && !starting || f.outcome != "" {
 				return refused, err
 			}
 		}
