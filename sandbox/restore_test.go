@@ -171,6 +171,7 @@ func TestRestore_WhatEndedMeanwhileIsFoundUntilItWasDelivered(t *testing.T) {
 	wait(t, found)
 	found.Delivered()
 	run(t, g.m, "a", "x") // with which the word goes
+	run(t, g.m, "a", "x") // before which it has arrived
 	g.restart()
 	if _, err := g.m.Execution("", e.ID()); sandbox.ErrorCode(err) != sandbox.CodeNotFound {
 		t.Errorf("it was delivered: %v", err)
