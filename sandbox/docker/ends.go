@@ -15,8 +15,10 @@ import (
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 )
 
-// endsRetry is how long a broken subscription rests, and how often those that wait ask for themselves.
-const endsRetry = time.Second
+const (
+	endsRetry = 200 * time.Millisecond // how long a broken subscription rests
+	askAfter  = time.Second            // how often those that wait ask for themselves: seldom enough for an event to come first
+)
 
 // exitGone is the end of a container that was gone before it could be asked.
 var exitGone = sandbox.ExitStatus{Code: -1, Message: "the container is gone"}
@@ -134,7 +136,7 @@ func (i *Instance) Wait(ctx context.Context) (sandbox.ExitStatus, error) {
 			return sandbox.ExitStatus{}, ctx.Err()
 		case <-i.runtime.ctx.Done():
 			return sandbox.ExitStatus{}, &sandbox.Error{Code: sandbox.CodeClosed, Message: "the wait for the container was given up", Err: i.runtime.ctx.Err()}
-		case <-time.After(endsRetry):
+		case <-time.After(askAfter):
 			gone = i.look(ctx, gone)
 		}
 	}

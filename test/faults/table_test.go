@@ -56,8 +56,8 @@ var faults = []fault{
 		name: "EngineKilled", what: "the engine is killed, and started again after 2 s",
 		begin: func(*scene) error { return rig.engine.kill() }, lasts: 2 * second, end: func(s *scene) error { return rig.engine.start(s.ctx) },
 		endsAll: true,
-		cells: [states]cell{idle: lost(20*second, "its container is gone"), executing: lost(20*second, "its container is gone"),
-			streaming: lost(20*second, "its container is gone"), creating: refused(20*second, engineFailed),
+		cells: [states]cell{idle: lost(20*second, "its container ended with status 137"), executing: lost(20*second, "its container ended with status 137"),
+			streaming: lost(20*second, "its container ended with status 137"), creating: refused(20*second, engineFailed),
 			resetting: {ends: "ok 503", within: 20 * second, says: tryAgain}},
 	},
 	{
