@@ -143,6 +143,17 @@ func (d *daemon) rss() (int64, error) {
 	return 0, errors.New("no VmRSS")
 }
 
+// resting is the daemon's resident memory after five seconds in which nothing is asked of it: its runtime collects garbage, and gives
+// memory back, a while after it was used.
+func (d *daemon) resting(ctx context.Context) (int64, error) {
+	select {
+	case <-time.After(5 * time.Second):
+		return d.rss()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
 // execute runs code and checks that it printed want.
 func (d *daemon) execute(ctx context.Context, session, code, want string) error {
 	var answer struct {

@@ -83,10 +83,10 @@ func (b *bench) churn(ctx context.Context, like container, side, rounds int) (ra
 }
 
 // many runs executions in n sessions at once, and returns how long they took, how many there were a second, and how much the
-// daemon holds for a session, in bytes.
+// daemon holds for a session in which nothing runs, in bytes.
 func (b *bench) many(ctx context.Context, n, calls int) (took samples, rate float64, perSession int64, err error) {
 	callers := make([]*caller, n)
-	before, err := b.daemon.rss()
+	before, err := b.daemon.resting(ctx)
 	if err != nil {
 		return nil, 0, 0, err
 	}
@@ -97,15 +97,15 @@ func (b *bench) many(ctx context.Context, n, calls int) (took samples, rate floa
 			return nil, 0, 0, err
 		}
 	}
+	after, err := b.daemon.resting(ctx)
+	if err != nil {
+		return nil, 0, 0, err
+	}
 	for i := range n { // now: the daemon gives up a connection that says nothing
 		if callers[i], err = b.daemon.dial(ctx); err != nil {
 			return nil, 0, 0, err
 		}
 		defer callers[i].Close()
-	}
-	after, err := b.daemon.rss()
-	if err != nil {
-		return nil, 0, 0, err
 	}
 	began := time.Now()
 	took, err = together(n, calls, func(i int) error { return callers[i].execute(fmt.Sprint("many-", i)) })
