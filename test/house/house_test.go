@@ -37,11 +37,13 @@ var libraries = map[string][]string{
 	"google.golang.org/":               {"daemon/tracing"},
 	"golang.org/x/net/":                {"daemon/ops"},
 	"net/http/pprof":                   {"daemon/ops"},
+	"github.com/coder/websocket":       {"client"},
 }
 
 // arrows says what of ours a package, and those below it, may import. The longest name that fits counts.
 var arrows = map[string][]string{
-	"cmd/fastpyrepl":      {"configs", "daemon", "sandbox", "runner-image"},
+	"cmd/fastpyrepl":      {"client", "configs", "daemon", "sandbox", "runner-image"},
+	"client":              {},
 	"configs":             {},
 	"daemon":              {"daemon", "sandbox"},
 	"sandbox":             {"sandbox/wire"},
