@@ -11,7 +11,7 @@ func TestYAML_HasEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range allKeys() {
+	for _, key := range allKeys(reflect.TypeFor[Config]()) {
 		if _, ok := file.lines[key]; !ok {
 			t.Errorf("%s is not in fastpyrepl.yaml", key)
 		}

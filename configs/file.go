@@ -18,6 +18,7 @@ const maxFile = 1 << 20
 // file is a YAML file whose keys are known to exist, each once.
 type file struct {
 	path  string
+	root  reflect.Type // what it is decoded into
 	data  []byte
 	lines map[string]int // where each key stands
 }
@@ -38,14 +39,14 @@ func readFile(path string, root reflect.Type) (*file, error) {
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("%s: larger than 1MiB, which no configuration is", path)
 	}
-	checked := &file{path: path, data: data, lines: map[string]int{}}
-	if err := checked.check(root); err != nil {
+	checked := &file{path: path, root: root, data: data, lines: map[string]int{}}
+	if err := checked.check(); err != nil {
 		return nil, err
 	}
 	return checked, nil
 }
 
-func (f *file) check(root reflect.Type) error {
+func (f *file) check() error {
 	decoder := yaml.NewDecoder(strings.NewReader(string(f.data)))
 	var document yaml.Node
 	switch err := decoder.Decode(&document); {
@@ -57,7 +58,7 @@ func (f *file) check(root reflect.Type) error {
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: more than one YAML document; one is allowed", f.path)
 	}
-	return errors.Join(f.section(document.Content[0], root, "")...)
+	return errors.Join(f.section(document.Content[0], f.root, "")...)
 }
 
 // section checks a mapping against the struct, or the map of structs, that it is decoded into.
@@ -80,7 +81,7 @@ func (f *file) section(node *yaml.Node, typ reflect.Type, path string) (errs []e
 		case !ok && typ.Kind() == reflect.Map:
 			fail(name, "%s: %q is not a name: want %s", sectionName(path), name.Value, nameRule)
 		case !ok:
-			fail(name, "%s: unknown key%s", key, suggest(key, typ, path))
+			fail(name, "%s: unknown key%s", key, suggest(key, f.root, typ, path))
 		case twice:
 			fail(name, "%s: set twice, first in line %d", key, f.lines[key])
 		case child.Kind() == reflect.Struct, child.Kind() == reflect.Map:

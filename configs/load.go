@@ -40,8 +40,14 @@ const testEnvPrefix = "FASTPYREPL_TEST_"
 
 // Load merges a Source into a Config and validates it. Its error may join several, each of one line.
 func Load(src Source) (*Config, error) {
+	c, _, err := load(src)
+	return c, err
+}
+
+// load is Load, and says where each key was set.
+func load(src Source) (*Config, *loader, error) {
 	c := Default()
-	l := loader{v: viper.New(), origin: map[string]string{}}
+	l := &loader{v: viper.New(), origin: map[string]string{}}
 	for _, f := range fields(c) {
 		if f.named() {
 			l.named = append(l.named, f)
@@ -50,7 +56,7 @@ func Load(src Source) (*Config, error) {
 		}
 	}
 	if err := l.readFile(src.Path); err != nil {
-		return nil, secretly(err)
+		return nil, nil, secretly(err)
 	}
 	for _, f := range l.named {
 		setNamed(f.value, l.v.Get(f.key), f.key, l.fail)
@@ -63,12 +69,12 @@ func Load(src Source) (*Config, error) {
 		}
 	}
 	if len(l.errs) > 0 {
-		return nil, secretly(errors.Join(l.errs...))
+		return nil, nil, secretly(errors.Join(l.errs...))
 	}
 	if err := c.Validate(); err != nil {
-		return nil, secretly(err)
+		return nil, nil, secretly(err)
 	}
-	return c, nil
+	return c, l, nil
 }
 
 // loader is a Load under way. viper merges; the keys and the values are checked here.
@@ -124,11 +130,12 @@ func (l *loader) readEnv(env []string) {
 // readNamedEnv tells whether a variable names something below one of the maps.
 func (l *loader) readNamedEnv(name, text string) bool {
 	for _, f := range l.named {
-		is, err := setNamedFromEnv(f, name, text)
+		key, err := setNamedFromEnv(f, name, text)
 		if err != nil {
-			l.errs = append(l.errs, fmt.Errorf("%s: %w", name, err))
+			l.errs = append(l.errs, fmt.Errorf("%s: %s: %w", name, key, err))
 		}
-		if is {
+		if key != "" {
+			l.origin[key] = name + ": "
 			return true
 		}
 	}
@@ -146,7 +153,7 @@ func (l *loader) readFlags(flags []Flag) {
 				flag.Name, flag.Key, envName(flag.Key)))
 		default:
 			l.errs = append(l.errs, fmt.Errorf("%s: %s: unknown key%s",
-				flag.Name, flag.Key, suggest(flag.Key, reflect.TypeFor[Config](), "")))
+				flag.Name, flag.Key, suggest(flag.Key, reflect.TypeFor[Config](), reflect.TypeFor[Config](), "")))
 		}
 	}
 }

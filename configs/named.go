@@ -1,7 +1,6 @@
 package configs
 
 import (
-	"fmt"
 	"maps"
 	"reflect"
 	"regexp"
@@ -39,12 +38,12 @@ func setNamed(into reflect.Value, raw any, path string, fail func(key string, er
 	}
 }
 
-// setNamedFromEnv lets FASTPYREPL_DOCKER_IMAGES_<NAME>_REF, and the like, change or add one. It tells whether the variable
-// is such a one.
-func setNamedFromEnv(section field, variable, text string) (is bool, err error) {
+// setNamedFromEnv lets FASTPYREPL_DOCKER_IMAGES_<NAME>_REF, and the like, change or add one. It returns the key that the
+// variable is for, "" when it is no such variable.
+func setNamedFromEnv(section field, variable, text string) (key string, err error) {
 	middle, ok := strings.CutPrefix(variable, envName(section.key)+"_")
 	if !ok {
-		return false, nil
+		return "", nil
 	}
 	item := reflect.New(section.value.Type().Elem()).Elem()
 	for _, f := range fieldsOf(item, "") {
@@ -52,20 +51,21 @@ func setNamedFromEnv(section field, variable, text string) (is bool, err error) 
 		if !ok || name == "" {
 			continue
 		}
-		key := reflect.ValueOf(nameOf(section, name))
-		if there := section.value.MapIndex(key); there.IsValid() {
+		child := nameOf(section, name)
+		key := join(join(section.key, child), f.key)
+		if there := section.value.MapIndex(reflect.ValueOf(child)); there.IsValid() {
 			item.Set(there)
 		}
 		if err := set(f.value, text); err != nil {
-			return true, fmt.Errorf("%s.%s.%s: %w", section.key, key, f.key, err)
+			return key, err
 		}
 		if section.value.IsNil() {
 			section.value.Set(reflect.MakeMap(section.value.Type()))
 		}
-		section.value.SetMapIndex(key, item)
-		return true, nil
+		section.value.SetMapIndex(reflect.ValueOf(child), item)
+		return key, nil
 	}
-	return false, nil
+	return "", nil
 }
 
 // nameOf is what a part of a variable's name stands for: py3.12 is PY3_12 there.

@@ -8,17 +8,21 @@ import (
 	"strings"
 )
 
-// suggest ends the sentence about an unknown key: with the key that was probably meant, else with what is allowed there.
-func suggest(key string, section reflect.Type, path string) string {
-	if near := nearest(key, allKeys()); near != "" {
+// suggest ends the sentence about an unknown key: with the key of root that was probably meant, else with what is allowed
+// there.
+func suggest(key string, root, section reflect.Type, path string) string {
+	if near := nearest(key, allKeys(root)); near != "" {
 		return fmt.Sprintf("; did you mean %s?", near)
 	}
 	return fmt.Sprintf("; allowed in %s: %s", sectionName(path), strings.Join(names(section), ", "))
 }
 
-func allKeys() []string {
+func allKeys(root reflect.Type) []string {
 	var keys []string
-	for _, f := range fields(Default()) {
+	if root.Kind() != reflect.Struct { // the operator names them
+		return nil
+	}
+	for _, f := range fieldsOf(reflect.New(root).Elem(), "") {
 		keys = append(keys, f.key)
 	}
 	return keys

@@ -13,14 +13,7 @@ import (
 
 // keysCommand makes API keys. It talks to no daemon: what it prints goes into the configuration.
 func (p *process) keysCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "keys",
-		Short: "Make API keys, and hash them for the configuration",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usageError{fmt.Errorf("want a command, new or hash; see %s --help", cmd.CommandPath())}
-		},
-	}
+	cmd := group("keys", "Make API keys, and hash them for the configuration", "new or hash")
 	cmd.AddCommand(p.newKeyCommand(), p.hashKeyCommand())
 	return cmd
 }

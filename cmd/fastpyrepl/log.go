@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"log/slog"
-	"os"
 
 	"github.com/gjyotin305/fastpyrepl/configs"
 )
@@ -29,16 +28,6 @@ func logLevel(c configs.Log) slog.Level {
 		panic("log.level was not validated: " + err.Error())
 	}
 	return level
-}
-
-// isTerminal takes any character device for one; /dev/null does not mind.
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // lineLogger logs every line that is written to it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -22,10 +23,16 @@ type process struct {
 
 // getenv returns the value of a variable, "" where it is not set.
 func (p *process) getenv(name string) string {
-	for _, entry := range p.env {
+	value, _ := p.lookupEnv(name)
+	return value
+}
+
+// lookupEnv returns the value of a variable, the last one of several, and whether it is set.
+func (p *process) lookupEnv(name string) (string, bool) {
+	for _, entry := range slices.Backward(p.env) {
 		if value, ok := strings.CutPrefix(entry, name+"="); ok {
-			return value
+			return value, true
 		}
 	}
-	return ""
+	return "", false
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,9 +16,27 @@ import (
 // which looks every ten seconds whether the server is still there.
 func TestMain(m *testing.M) {
 	os.Setenv("OTEL_BSP_SCHEDULE_DELAY", "50") // spans come when they are waited for
+	if os.Getenv(asCommand) != "" { // see spawn
+		main()
+	}
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
+}
+
+// asCommand has the test binary be the program, so that a test can send it signals and give it a terminal.
+const asCommand = "FASTPYREPL_TEST_COMMAND"
+
+// spawn prepares the program as a process of its own, with a home of its own.
+func spawn(t *testing.T, env []string, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd.Env = append([]string{asCommand + "=1", "HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "TERM=xterm"}, env...)
+	return cmd
 }
 
 // command runs the program as a shell would, with a home of its own.

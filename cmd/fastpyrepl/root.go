@@ -11,7 +11,8 @@ import (
 
 const (
 	exitFailure = 1
-	exitUsage   = 2 // the command line or the configuration is wrong
+	exitUsage   = 2   // the command line or the configuration is wrong
+	exitTrouble = 125 // the daemon was not reached, or refused
 )
 
 // usageError is an error that the user mends on the command line or in the configuration.
@@ -27,11 +28,17 @@ func (p *process) run(ctx context.Context, args []string) int {
 	if err == nil {
 		return 0
 	}
+	if status := exitStatus(0); errors.As(err, &status) {
+		return int(status)
+	}
 	for line := range strings.Lines(err.Error()) {
 		fmt.Fprintf(p.stderr, "fastpyrepl: %s\n", strings.TrimRight(line, "\n"))
 	}
 	if usage := (usageError{}); errors.As(err, &usage) {
 		return exitUsage
+	}
+	if t := (trouble{}); errors.As(err, &t) {
+		return exitTrouble
 	}
 	return exitFailure
 }
@@ -49,20 +56,13 @@ variables over the file.`
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.DisableSuggestions = true // errors have one line
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(p.serveCommand(), p.doctorCommand(), p.healthCommand(), p.keysCommand(), p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.runCommand(), p.execCommand(), p.sessionsCommand(), p.resetCommand(),
+		p.configCommand(), p.doctorCommand(), p.healthCommand(), p.keysCommand(), p.versionCommand())
+	p.completionCommands(root)
 	return root
-}
-
-// noArgs refuses what is neither a command nor a flag.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("unknown command %q; see %s --help", args[0], cmd.Root().Name())}
-	}
-	return nil
 }

@@ -1,33 +1,10 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
 	"testing"
 )
-
-func TestRun_Help(t *testing.T) {
-	for _, name := range []string{"", "health"} {
-		t.Run("fastpyrepl "+name, func(t *testing.T) {
-			args, golden := []string{"--help"}, "help.txt"
-			if name != "" {
-				args, golden = []string{name, "--help"}, "help-"+name+".txt"
-			}
-			code, stdout, stderr := command(t, nil, args...)
-			if code != 0 || stderr != "" {
-				t.Errorf("exit code %d, stderr %q", code, stderr)
-			}
-			want, err := os.ReadFile(filepath.Join("testdata", golden))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if stdout != string(want) {
-				t.Errorf("got:\n%s\nwant, from testdata/%s:\n%s", stdout, golden, want)
-			}
-		})
-	}
-}
 
 func TestRun_Version(t *testing.T) {
 	want := regexp.MustCompile(`^fastpyrepl \S+ go1\.\S+ linux/\w+\n$`)

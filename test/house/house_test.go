@@ -38,6 +38,7 @@ var libraries = map[string][]string{
 	"golang.org/x/net/":                {"daemon/ops"},
 	"net/http/pprof":                   {"daemon/ops"},
 	"github.com/coder/websocket":       {"client"},
+	"golang.org/x/term":                {"cmd/fastpyrepl"},
 }
 
 // arrows says what of ours a package, and those below it, may import. The longest name that fits counts.
