@@ -50,8 +50,13 @@ func connect(t *testing.T, url string, opts ...client.Option) *client.Client {
 
 func serve(t *testing.T, play func(*sandboxtest.Call)) string {
 	t.Helper()
+	return serveOn(t, &sandboxtest.Runtime{Play: play})
+}
+
+func serveOn(t *testing.T, rt *sandboxtest.Runtime) string {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	manager := sandbox.NewManager(&sandboxtest.Runtime{Play: play}, nil, sandbox.Config{
+	manager := sandbox.NewManager(rt, nil, sandbox.Config{
 		MaxSessions: 8, MaxStarting: 2, StartTimeout: patience, StopTimeout: patience, Lease: time.Hour, LostKept: time.Hour, StartQueue: 8,
 		MaxResults: 64 << 20, ResultsKept: time.Hour,
 		Execution: sandbox.ExecutionConfig{

@@ -297,3 +297,38 @@ func TestSessionEvents_EndWithTheSession(t *testing.T) {
 		t.Errorf("got %q", text)
 	}
 }
+
+func TestQuestions(t *testing.T) {
+	url := serveOn(t, &sandboxtest.Runtime{Answer: func(kind wire.Type, q wire.QuestionMessage) (wire.Type, []byte) {
+		switch {
+		case kind == wire.Variables:
+			return wire.Answer, []byte(`{"variables":[{"name":"x","type":"T","size":2,"shape":[2],"repr":"1"}],"omitted":3}`)
+		case kind == wire.IsComplete && q.Code == "if x:":
+			return wire.Answer, []byte(`{"status":"incomplete","indent":4}`)
+		case kind == wire.Inspect && q.Cursor == 1:
+			return wire.Answer, []byte(`{"found":true,"name":"f","type":"function","signature":"()","doc":"d","repr":"r"}`)
+		case kind == wire.Complete && q.Cursor == 3:
+			return wire.Answer, []byte(`{"matches":["print"],"start":0,"end":3,"omitted":1}`)
+		}
+		return wire.Reject, nil
+	}})
+	c := connect(t, url)
+	if _, err := c.CreateSession(t.Context(), client.SessionRequest{ID: "s"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Complete(t.Context(), "s", "pri", 3); err != nil || got.Matches[0] != "print" || got.End != 3 || got.Omitted != 1 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if got, err := c.IsComplete(t.Context(), "s", "if x:"); err != nil || *got != (client.Completeness{Status: client.Incomplete, Indent: 4}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if got, err := c.Inspect(t.Context(), "s", "f", 1); err != nil || !got.Found || got.Signature != "()" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if got, err := c.Variables(t.Context(), "s"); err != nil || got.Variables[0].Name != "x" || *got.Variables[0].Size != 2 || got.Omitted != 3 || len(got.Raw) == 0 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if _, err := c.Complete(t.Context(), "s", "x", 0); client.Status(err) != 409 {
+		t.Errorf("got %v", err)
+	}
+}

@@ -76,7 +76,7 @@ var Kinds = []Kind{
 	{sandbox.CodeNotFound, http.StatusNotFound, "Not found", "There is no such session, or no such execution any more."},
 	{sandbox.CodeConflict, http.StatusConflict, "Conflict",
 		"The idempotency key was used for another request, the id of a session to be made is in use, the session is starting or was ended meanwhile, " +
-			"or nothing runs that could be answered."},
+			"nothing runs that could be answered, or a question is asked while something runs."},
 	{sandbox.CodeLost, http.StatusGone, "Session lost",
 		"The session is gone with its variables; the detail is the cause. The id can be used again after a reset or a delete, or with create."},
 	{sandbox.CodeExpired, http.StatusGone, "Session expired",

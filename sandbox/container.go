@@ -158,6 +158,17 @@ func (c *container) send(t wire.Type, execution uuid.UUID, payload []byte) error
 	return nil
 }
 
+// trySend is send, but returns an error while the connection is made anew.
+func (c *container) trySend(t wire.Type, execution uuid.UUID, payload []byte) error {
+	c.mu.Lock()
+	waits := c.link == nil
+	c.mu.Unlock()
+	if waits {
+		return net.ErrClosed
+	}
+	return c.send(t, execution, payload)
+}
+
 // await returns the link, once there is one, and what is to be acknowledged over it.
 func (c *container) await() (*link, []uuid.UUID, error) {
 	for {
@@ -192,12 +203,9 @@ func (c *container) ack(execution uuid.UUID, atOnce bool) {
 
 // ping renews the container's lease. Its answer is only drained.
 func (c *container) ping() {
-	c.mu.Lock()
-	waits := c.link == nil
-	c.mu.Unlock()
-	if !waits && c.pinging.CompareAndSwap(false, true) { // one that is stuck is enough
+	if c.pinging.CompareAndSwap(false, true) { // one that is stuck is enough
 		defer c.pinging.Store(false)
-		_ = c.send(wire.Ping, uuid.Nil, nil)
+		_ = c.trySend(wire.Ping, uuid.Nil, nil)
 	}
 }
 

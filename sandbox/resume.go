@@ -42,6 +42,7 @@ func (s *Session) resync(ready wire.ReadyMessage) {
 		}
 	}
 	s.mu.Lock()
+	s.unanswered()
 	var missed, interrupted *Execution
 	reason := OutcomeInterrupted
 	if len(s.queue) > 0 && s.queue[0].sent {

@@ -47,6 +47,9 @@ type Session struct {
 	// readopt takes what the supervisor kept of an earlier daemon's executions, once; the reader's alone.
 	readopt func([]wire.KeptExecution)
 	life    life // guarded by mu
+
+	asking   chan struct{} // holds the one question that may be asked
+	question *question     // guarded by mu; whose reply is waited for, nil for none
 }
 
 func (m *Manager) newSession(key Key, options SessionOptions) *Session {
@@ -58,6 +61,7 @@ func (m *Manager) newSession(key Key, options SessionOptions) *Session {
 		started:    make(chan struct{}),
 		onLost:     m.bury,
 		observer:   m.observer,
+		asking:     make(chan struct{}, 1),
 		background: backgroundLog{log: eventLog{maxBytes: maxBackground}},
 	}
 }
@@ -289,8 +293,8 @@ func (s *Session) handle(f wire.Frame) error {
 		e = s.queue[0]
 	}
 	s.mu.Unlock()
-	if e == nil { // the tail of one that was given up
-		return nil
+	if e == nil { // the reply to a question, or the tail of an execution that was given up
+		return s.answered(f)
 	}
 	if f.Seq != 0 {
 		if f.Seq <= e.seq { // sent again after the connection broke

@@ -53,6 +53,7 @@ func (s *Session) end(cause string, lost bool) (queue []*Execution, ok bool) {
 	if s.life.timer != nil {
 		s.life.timer.Stop()
 	}
+	s.unanswered()
 	queue, s.queue = s.queue, nil
 	queue = slices.AppendSeq(queue, maps.Values(s.kept))
 	s.kept = nil

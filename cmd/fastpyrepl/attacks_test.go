@@ -235,8 +235,9 @@ func TestWalk_WhatIsRightIsServed(t *testing.T) {
 		if r.Method == http.MethodPost && r.Path == "/v1/sessions" {
 			q = to(r, "made", "")
 		}
-		if r.Path == "/v1/sessions/:id/interrupt" {
-			q = to(r, "another", "") // comes after it in the table
+		switch strings.TrimPrefix(r.Path, "/v1/sessions/:id/") {
+		case "interrupt", "complete", "is_complete", "inspect", "variables": // of one that is idle; it comes before them in the table
+			q = to(r, "another", "")
 		}
 		key := w.ann
 		if r.Admin {

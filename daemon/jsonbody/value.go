@@ -109,16 +109,20 @@ func Between(dst *float64, lo, hi float64) Decoder {
 		case err != nil && !math.IsInf(n, 0):
 			return one(wrongType("float_type", "number"))
 		case n < lo:
-			return one(&Error{
-				Type: "greater_than_equal",
-				Msg:  "Input should be greater than or equal to " + strconv.FormatFloat(lo, 'f', -1, 64),
-				Ctx:  map[string]any{"ge": lo},
-			})
+			return one(tooLittle(lo))
 		case n > hi:
 			return one(tooMuch(hi))
 		}
 		*dst = n
 		return nil
+	}
+}
+
+func tooLittle(least float64) *Error {
+	return &Error{
+		Type: "greater_than_equal",
+		Msg:  "Input should be greater than or equal to " + strconv.FormatFloat(least, 'f', -1, 64),
+		Ctx:  map[string]any{"ge": least},
 	}
 }
 
@@ -143,6 +147,23 @@ func Whole(dst *int64, limit int64) Decoder {
 			return one(tooMuch(float64(limit)))
 		}
 		*dst = n
+		return nil
+	}
+}
+
+// Index decodes a whole number from 0 up to limit.
+func Index(dst *int, limit int) Decoder {
+	return func(raw jsontext.Value) []Error {
+		n, err := strconv.ParseInt(string(raw), 10, 64)
+		switch {
+		case raw.Kind() != '0' || err != nil && !errors.Is(err, strconv.ErrRange):
+			return one(wrongType("int_type", "integer"))
+		case n < 0:
+			return one(tooLittle(0))
+		case n > int64(limit):
+			return one(tooMuch(float64(limit)))
+		}
+		*dst = int(n)
 		return nil
 	}
 }

@@ -73,6 +73,7 @@ func TestLive_StreamsOfRealContainers(t *testing.T) {
 		{"more displays than are kept are counted", displayMany},
 		{"what goes on behind a cell is background", printBehind},
 		{"a channel reads its replies in order", channelInOrder},
+		{"questions are answered while nothing runs", askQuestions},
 	} {
 		t.Run(tc.name, func(t *testing.T) { tc.test(t, a) })
 	}

@@ -21,6 +21,10 @@ type Manager interface {
 	Extend(key sandbox.Key, ttl, idle *time.Duration) (sandbox.Info, error)
 	Interrupt(key sandbox.Key) error
 	Background(key sandbox.Key) (sandbox.Feed, error)
+	Complete(ctx context.Context, key sandbox.Key, code string, cursor int) (sandbox.Completion, error)
+	IsComplete(ctx context.Context, key sandbox.Key, code string) (sandbox.Completeness, error)
+	Inspect(ctx context.Context, key sandbox.Key, code string, cursor int) (sandbox.Inspection, error)
+	Variables(ctx context.Context, key sandbox.Key) (sandbox.Variables, error)
 }
 
 // Limits bound what a request may hold, so that one is refused by its field before it is decoded.

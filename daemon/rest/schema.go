@@ -20,6 +20,8 @@ func (h *Handler) Schemas() daemon.Schemas {
 		reflect.TypeFor[ResetRequest]():      describeReset,
 		reflect.TypeFor[SessionRequest]():    l.describeSession,
 		reflect.TypeFor[SessionPatch]():      l.describeLifetimes,
+		reflect.TypeFor[CodeRequest]():       describeCode,
+		reflect.TypeFor[CursorRequest]():     describeCursor,
 		reflect.TypeFor[ExecuteResponse]():   describeResponse,
 		reflect.TypeFor[Ending]():            describeLocals,
 		reflect.TypeFor[EventMessage]():      describeEvent,
@@ -27,6 +29,9 @@ func (h *Handler) Schemas() daemon.Schemas {
 		reflect.TypeFor[ChannelRefusal]():    describeRefusal,
 		reflect.TypeFor[sandbox.Exception](): describeException,
 		reflect.TypeFor[sandbox.Outcome]():   describeOutcome,
+		reflect.TypeFor[IsCompleteResponse](): func(s *jsonschema.Schema) {
+			s.Properties["status"].Enum = []any{sandbox.StatusComplete, sandbox.StatusIncomplete, sandbox.StatusInvalid}
+		},
 		reflect.TypeFor[sandbox.State]():     func(s *jsonschema.Schema) { s.Enum = anys(sandbox.States) },
 		reflect.TypeFor[sandbox.EventType](): func(s *jsonschema.Schema) { s.Enum = anys(eventTypes()) },
 	}
@@ -86,6 +91,16 @@ func (l *Limits) describeLifetimes(s *jsonschema.Schema) {
 		}
 		s.Properties[name].Minimum, s.Properties[name].Maximum = jsonschema.Ptr(0.0), jsonschema.Ptr(float64(maxLifetime))
 	}
+}
+
+// describeCode and describeCursor have the bounds of readQuestion.
+func describeCode(s *jsonschema.Schema) {
+	s.Properties["code"].MaxLength = jsonschema.Ptr(sandbox.MaxQuestion)
+}
+
+func describeCursor(s *jsonschema.Schema) {
+	describeCode(s)
+	s.Properties["cursor"].Minimum, s.Properties["cursor"].Maximum = jsonschema.Ptr(0.0), jsonschema.Ptr(float64(sandbox.MaxQuestion))
 }
 
 // positive has the bounds of jsonbody.Positive, and Whole.

@@ -63,6 +63,7 @@ func (c *Call) Exit(code int) {
 // driver plays the supervisor, over one attachment after the other.
 type driver struct {
 	play   func(*Call)
+	answer func(wire.Type, wire.QuestionMessage) (wire.Type, []byte)
 	killed chan struct{}
 	ended  chan struct{} // closed when nothing of it is left
 	once   sync.Once
@@ -90,8 +91,8 @@ type kept struct {
 	messages []wire.Frame
 }
 
-func newDriver(play func(*Call)) *driver {
-	d := &driver{play: play, killed: make(chan struct{}), ended: make(chan struct{})}
+func newDriver(play func(*Call), answer func(wire.Type, wire.QuestionMessage) (wire.Type, []byte)) *driver {
+	d := &driver{play: play, answer: answer, killed: make(chan struct{}), ended: make(chan struct{})}
 	go func() {
 		<-d.killed
 		d.conns.Wait()
@@ -186,12 +187,24 @@ func (d *driver) take(f wire.Frame) {
 		if call != nil && call.id == f.Execution {
 			call.once.Do(func() { close(call.interrupted) })
 		}
+	case wire.Variables, wire.Complete, wire.IsComplete, wire.Inspect:
+		d.plays.Go(func() { d.reply(f) })
 	case wire.Input:
 		var m wire.InputMessage
 		if wire.Unmarshal(f.Payload, &m) == nil {
 			call.input <- m.Text
 		}
 	}
+}
+
+// reply answers a question.
+func (d *driver) reply(f wire.Frame) {
+	var q wire.QuestionMessage
+	t, payload := wire.Reject, wire.Marshal(wire.RejectMessage{Code: wire.RejectBusy, Message: "busy"})
+	if d.answer != nil && wire.Unmarshal(f.Payload, &q) == nil {
+		t, payload = d.answer(f.Type, q)
+	}
+	d.send(t, f.Execution, payload)
 }
 
 func (d *driver) execute(f wire.Frame) {

@@ -14,6 +14,8 @@ import (
 type Runtime struct {
 	// Play is called, on a goroutine of the instance's, for every EXECUTE; nil plays Echo.
 	Play func(*Call)
+	// Answer answers questions; nil refuses them all as busy. It is called while nothing runs.
+	Answer func(wire.Type, wire.QuestionMessage) (wire.Type, []byte)
 	// OnStart, when not nil, runs before a start; its error is Start's.
 	OnStart func(context.Context, sandbox.Spec) error
 	// OnAttach, when not nil, runs before an attach; its error is Attach's.
@@ -51,7 +53,7 @@ func (r *Runtime) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Instanc
 		id:      fmt.Sprintf("fake-%d", r.started),
 		spec:    spec,
 		runtime: r,
-		driver:  newDriver(play),
+		driver:  newDriver(play, r.Answer),
 	}
 	if r.instances == nil {
 		r.instances = map[string]*instance{}

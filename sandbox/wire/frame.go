@@ -19,6 +19,8 @@ const (
 	Window     = 1 << 20  // bytes of blobs under way without a grant
 	MaxResync  = 8 << 20  // bytes skipped in search of READY
 	MaxMeta    = 4 << 10  // bytes of ExecuteMessage.Meta
+
+	MaxQuestion = 256 << 10 // bytes of QuestionMessage.Code
 )
 
 var magic = [4]byte{'F', 'P', 'Y', '1'}
@@ -40,6 +42,11 @@ const (
 	SetLimits Type = 0x07
 	Shutdown  Type = 0x08
 	Ack       Type = 0x09
+
+	Variables  Type = 0x0a
+	Complete   Type = 0x0b
+	IsComplete Type = 0x0c
+	Inspect    Type = 0x0d
 )
 
 // Types that the driver sends.
@@ -61,11 +68,12 @@ const (
 	BackgroundStderr Type = 0x8f
 	Fault            Type = 0x90
 	Cut              Type = 0x91
+	Answer           Type = 0x93
 )
 
 // Known tells whether version 1 has t.
 func (t Type) Known() bool {
-	return t >= Hello && t <= Ack || t >= Ready && t <= Cut
+	return t >= Hello && t <= Inspect || t >= Ready && t <= Cut || t == Answer
 }
 
 // stream tells whether t carries a stream of bytes, of which every frame stands alone.

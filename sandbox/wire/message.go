@@ -168,9 +168,10 @@ type UsageMessage struct {
 const (
 	RejectBusy      = "busy"      // another execution runs
 	RejectDuplicate = "duplicate" // this one was run already, or runs
+	RejectLate      = "late"      // the question took too long
 )
 
-// RejectMessage says that an EXECUTE was not run.
+// RejectMessage says that an EXECUTE was not run, or a question not answered.
 type RejectMessage struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
@@ -195,6 +196,51 @@ type FaultMessage struct {
 type CutMessage struct {
 	Stream string `json:"stream"`
 	Bytes  int64  `json:"bytes"`
+}
+
+// QuestionMessage asks about the session's namespace. VARIABLES uses neither field, IS_COMPLETE only Code.
+type QuestionMessage struct {
+	Code   string `json:"code"`
+	Cursor int    `json:"cursor"` // in code points
+}
+
+// VariablesMessage answers VARIABLES.
+type VariablesMessage struct {
+	Variables []VariableMessage `json:"variables"`
+	Omitted   int               `json:"omitted"`
+}
+
+// VariableMessage is one variable.
+type VariableMessage struct {
+	Name  string  `json:"name"`
+	Type  string  `json:"type"`
+	Size  *int64  `json:"size"`  // items; nil for what has no length
+	Shape []int64 `json:"shape"` // nil for what has none
+	Repr  string  `json:"repr"`  // "" where it took too long
+}
+
+// CompleteMessage answers COMPLETE.
+type CompleteMessage struct {
+	Matches []string `json:"matches"`
+	Start   int      `json:"start"` // in code points
+	End     int      `json:"end"`
+	Omitted int      `json:"omitted"`
+}
+
+// IsCompleteMessage answers IS_COMPLETE.
+type IsCompleteMessage struct {
+	Status string `json:"status"` // complete, incomplete or invalid
+	Indent int    `json:"indent"` // spaces
+}
+
+// InspectMessage answers INSPECT.
+type InspectMessage struct {
+	Found     bool   `json:"found"`
+	Name      string `json:"name"`
+	Type      string `json:"type"`
+	Signature string `json:"signature"`
+	Doc       string `json:"doc"`
+	Repr      string `json:"repr"`
 }
 
 // Unmarshal decodes a payload strictly: one value, valid UTF-8, no duplicate names. What a value may hold is for the

@@ -22,11 +22,13 @@ INPUT = 0x04  # answer to the INPUT_REQUEST of this number: NO_INPUT or HAS_INPU
 LIMITS = 0x05  # LIMITS_BODY
 FORK = 0x06  # make a worker of the socket that comes along
 MAKE_ROOM = 0x07  # descriptors come next: make room for them
+QUESTION = 0x08  # the type and the payload of a question
 
 # Worker to supervisor. DISPLAY, RESULT, ERROR, LOCALS and INPUT_REQUEST have the numbers they have in wire.
 READY = 0x11
 DONE = 0x12  # REPORT
 CLEARED = 0x13  # no interrupt of an earlier execution is pending: interrupts count for this one from now on
+ANSWER = 0x15  # to the QUESTION of this number, in one packet; empty when there is none
 LEFT_OUT = 0x14  # COUNT: so many bytes of DISPLAYs, or of the RESULT, ERROR, LOCALS or an INPUT_REQUEST, are not sent
 
 MORE = 0x7F

@@ -47,7 +47,7 @@ class Interpreter:
         sys.modules["__main__"] = main
         self.namespace = main.__dict__
         self.awaited = False  # the last cell ran in the event loop
-        self._futures = 0  # compiler flags of every "from __future__" so far
+        self.futures = 0  # compiler flags of every "from __future__" so far
         self._loop = None
         self._sources: deque[tuple[str, int]] = deque()
         self._source_text = 0
@@ -60,7 +60,7 @@ class Interpreter:
         if "import" in source:
             _forget_directory()
         try:
-            tree = compile(source, name, "exec", _ONLY_AST | _TOP_LEVEL_AWAIT | self._futures, dont_inherit=True)
+            tree = compile(source, name, "exec", _ONLY_AST | _TOP_LEVEL_AWAIT | self.futures, dont_inherit=True)
             last = tree.body.pop() if tree.body and type(tree.body[-1]) is Expr else None
             statements = self._compile(tree, name, "exec") if tree.body else None
             expression = None
@@ -79,8 +79,8 @@ class Interpreter:
         return None if value is None or _silenced(source, last) else value
 
     def _compile(self, tree: object, name: str, mode: str) -> types.CodeType:
-        code = compile(tree, name, mode, _TOP_LEVEL_AWAIT | self._futures, dont_inherit=True)
-        self._futures |= code.co_flags & _FUTURES
+        code = compile(tree, name, mode, _TOP_LEVEL_AWAIT | self.futures, dont_inherit=True)
+        self.futures |= code.co_flags & _FUTURES
         return code
 
     def _run(self, code: types.CodeType) -> object:

@@ -19,6 +19,7 @@ from .execution import NOTHING, Execution, Invalid, Request, Violation
 from .outbox import Outbox
 from .pipes import Pipes
 from .process import Worker
+from .questions import Questions
 from .starter import Starter
 
 READ_SIZE = wire.MAX_PAYLOAD  # bytes of stdin at a time
@@ -64,6 +65,7 @@ class Supervisor:
         self._poll = select.poll()
         self._polled: dict[int, int] = {}  # what _poll watches: fd -> events
         self._pipes = Pipes(self._outbox)
+        self._questions = Questions(self._outbox)
         self._oom = system.OomCounter()
         self._wakeup, self._wakeup_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
@@ -131,7 +133,7 @@ class Supervisor:
 
     def _wakes_at(self, now: float) -> float:
         """Returns when to wake without an event."""
-        at = min(self._ticked + TICK, self._pipes.wakes_at(now))
+        at = min(self._ticked + TICK, self._pipes.wakes_at(now), self._questions.late_at)
         worker, running = self._worker, self._running
         if worker is not None:
             if not worker.ready:
@@ -155,6 +157,8 @@ class Supervisor:
                 self._end_worker({"kind": "killed", "message": f"{running.reason}: the code did not end within the grace time, all was killed"})
             else:
                 self._interrupt("timeout", now)
+        if now >= self._questions.late_at:
+            self._questions.give_up()
         if now >= self._ticked + TICK:
             self._ticked = now
             self._unheard += TICK  # a paused container has not been unheard all the while
@@ -201,6 +205,7 @@ class Supervisor:
             return
         self._nonce, self._lease, self._unheard = nonce, lease, 0.0
         self._outbox.begin(frame.epoch)
+        self._questions.attached()
         self._outbox.keeper.set_memory(memory)
         self._starter.set_limits(memory, 0.0, self._worker)
         self._say_ready()
@@ -240,6 +245,8 @@ class Supervisor:
                 self._starter.set_limits(memory, float(cpus), self._worker)
         elif kind == wire.ACK:
             self._outbox.keeper.acknowledge(frame.execution)
+        elif kind in wire.QUESTIONS:
+            self._questions.ask(frame, self._worker, running is None, time.monotonic())
         elif running is None or frame.execution != running.id:
             pass  # it has ended meanwhile
         elif kind == wire.DATA:
@@ -348,6 +355,8 @@ class Supervisor:
                 worker.pid, worker.ready = pid, True
                 self._starter.started()
                 self._say_ready()
+            elif packet[0] == control.ANSWER:
+                self._questions.hear(packet)
             return  # else a thread that an ended cell left behind
         if packet[0] == control.MORE:
             self._relay(running, packet[1:])
@@ -369,6 +378,8 @@ class Supervisor:
             self._outbox.send(kind, running.id, body)
         elif kind == control.LEFT_OUT and size == len(body) == control.COUNT.size:
             running.left_out(body)
+        elif kind == control.ANSWER:
+            self._questions.hear(packet)  # a late one
         elif kind == control.CLEARED:
             running.stale = False
             if running.reason:
@@ -468,6 +479,7 @@ class Supervisor:
             cause = {"kind": "unknown", "message": "the worker ended"} if status is None else self._cause(status)
         if worker is not None:
             worker.close()
+        self._questions.worker_ended()
         if running is not None:
             outcome = running.reason or ("oom" if cause["kind"] == "oom" else "crashed")
             self._finish(running, outcome, False, cause, b"")

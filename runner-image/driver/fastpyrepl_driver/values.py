@@ -267,7 +267,7 @@ def locals_message(namespace: dict[str, object], keys: list[str] | None, max_val
     """
     measure_until = time.monotonic() + MEASURE_SECONDS
     if keys is None:
-        keys = [name for name, value in list(namespace.items()) if _is_variable(name, value)]
+        keys = [name for name, value in list(namespace.items()) if is_variable(name, value)]
     else:
         keys = list(dict.fromkeys(keys))
     max_total = min(max_total, MAX_TOTAL)
@@ -301,7 +301,7 @@ def locals_message(namespace: dict[str, object], keys: list[str] | None, max_val
     return b'{"values":{' + b",".join(parts) + b"}," + tail[1:], left_out
 
 
-def _is_variable(name: object, value: object) -> bool:
+def is_variable(name: object, value: object) -> bool:
     return type(name) is str and not (name.startswith("__") and name.endswith("__")) and type(value) is not _Module
 
 

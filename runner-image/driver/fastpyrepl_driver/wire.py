@@ -15,15 +15,18 @@ MAX_PAYLOAD = 64 << 10  # bytes of one frame's payload
 MAX_MESSAGE = 16 << 20  # bytes of a JSON message joined from frames
 WINDOW = 1 << 20  # bytes of blobs under way without a grant
 MAX_META = 4 << 10  # bytes of an EXECUTE's meta
+MAX_QUESTION = 256 << 10  # bytes of the code of a question
 MORE = 1  # flag: the message goes on in the next frame of the same type and execution
 NO_EXECUTION = bytes(16)
 
-HELLO, EXECUTE, DATA, INTERRUPT, INPUT, PING, LIMITS, SHUTDOWN, ACK = range(0x01, 0x0A)
+HELLO, EXECUTE, DATA, INTERRUPT, INPUT, PING, LIMITS, SHUTDOWN, ACK, VARIABLES, COMPLETE, IS_COMPLETE, INSPECT = range(0x01, 0x0E)
 (READY, STDOUT, STDERR, DISPLAY, RESULT, ERROR, LOCALS, INPUT_REQUEST, DONE, REJECT, WINDOW_GRANT, PONG, STATE,
  BACKGROUND_STDOUT, BACKGROUND_STDERR, FAULT, CUT) = range(0x81, 0x92)
+ANSWER = 0x93
 
-FROM_DAEMON = frozenset(range(HELLO, ACK + 1))
-FROM_DRIVER = frozenset(range(READY, CUT + 1))
+QUESTIONS = frozenset((VARIABLES, COMPLETE, IS_COMPLETE, INSPECT))
+FROM_DAEMON = frozenset(range(HELLO, INSPECT + 1))
+FROM_DRIVER = frozenset((*range(READY, CUT + 1), ANSWER))
 STREAMS = frozenset((DATA, STDOUT, STDERR, BACKGROUND_STDOUT, BACKGROUND_STDERR))  # every frame stands alone
 
 _HEADER = struct.Struct(">4sBBHII16sII")

@@ -112,6 +112,10 @@ class Worker:
                 self._interrupted = False
                 self.channel.send(control.CLEARED)
             cell.run()
+        elif message.kind == control.QUESTION:
+            from . import introspection  # most sessions are asked nothing
+
+            self.channel.send(control.ANSWER, introspection.answer(self, message.body), message.number)
         else:
             self.between(message)
 
@@ -173,7 +177,8 @@ class Worker:
         return os.getpid() != self.pid
 
     def _may_wait(self) -> bool:
-        return not self.forked() and _thread.get_ident() == self._thread
+        """Tells whether this is the place to wait for an answer: between cells it would be taken from the next one."""
+        return self._cell is not None and not self.forked() and _thread.get_ident() == self._thread
 
     def _answer(self, kind: int, number: int) -> Message:
         """Waits for the answer to the message of this number. What answers an earlier one, that was interrupted, is dropped."""

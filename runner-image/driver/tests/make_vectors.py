@@ -54,6 +54,8 @@ def frames() -> list[dict]:
         good("part of locals", wire.LOCALS, b'{"values": {', flags=1),
         good("highest epoch and seq", wire.DONE, b"{}", epoch=0xFFFFFFFF, seq=0xFFFFFFFF),
         good("cut", wire.CUT, b'{"stream": "stdout", "bytes": 5}'),
+        good("complete", wire.COMPLETE, b'{"code": "pri", "cursor": 3}'),
+        good("answer", wire.ANSWER, b'{"matches": ["print"], "start": 0, "end": 3, "omitted": 0}'),
         good("a frame within a payload", wire.STDERR, correct),
         bad("wrong version in the magic", "magic", raw(wire.PING, magic=b"FPY2")),
         bad("one byte late", "magic", correct[1:] + b"F"),
@@ -67,8 +69,8 @@ def frames() -> list[dict]:
         bad("one bit in the payload", "checksum", correct[:-1] + bytes([correct[-1] ^ 1])),
         bad("one bit in the epoch", "checksum", correct[:11] + bytes([correct[11] ^ 1]) + correct[12:]),
         bad("type 0", "type", raw(0x00)),
-        bad("a type kept for later", "type", raw(0x0A)),
-        bad("the type after the last", "type", raw(0x92)),
+        bad("a type kept for later", "type", raw(0x0E)),
+        bad("the type after the last", "type", raw(0x94)),
     ]
 
 
