@@ -83,6 +83,42 @@ func TestRestore_SessionsGoOnWithTheirCounts(t *testing.T) {
 	}
 }
 
+func TestRestore_WhatWaitsForInputCanBeAnsweredByTheNextDaemon(t *testing.T) {
+	g := newGenerations(t, func(c *sandboxtest.Call) {
+		c.Send(wire.InputRequest, []byte(`{"prompt":"? ","password":false}`))
+		c.Send(wire.Stdout, []byte(*<-c.Input))
+		c.Done(wire.DoneMessage{Outcome: "ok", StateKept: true})
+	})
+	e, err := g.m.Execute(t.Context(), key("a"), sandbox.Request{Code: "x", Interactive: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := func(e *sandbox.Execution) {
+		t.Helper()
+		for ev, err := range e.Events(t.Context(), 0) {
+			if err != nil || ev.Type == sandbox.EventDone {
+				t.Fatalf("it was not asked: %+v, %v", ev, err)
+			}
+			if ev.Type == sandbox.EventInputRequest {
+				return
+			}
+		}
+	}
+	asked(e)
+	g.restart()
+	if e, err = g.m.Execution("", e.ID()); err != nil {
+		t.Fatal(err)
+	}
+	asked(e)
+	text := "answer"
+	if err := e.Input(&text); err != nil {
+		t.Fatal(err)
+	}
+	if r := wait(t, e); r.Outcome != sandbox.OutcomeOK || r.Stdout != text {
+		t.Errorf("got %+v", r)
+	}
+}
+
 func TestRestore_WhatRanGoesOnAndIsFoundByItsIdAndItsIdempotencyKey(t *testing.T) {
 	release := make(chan struct{})
 	g := newGenerations(t, sandboxtest.Script(map[string]func(*sandboxtest.Call){

@@ -14,6 +14,7 @@ type executionMeta struct {
 	Created   bool    `json:"created,omitzero"`
 	Setup     bool    `json:"setup,omitzero"`
 	Locals    bool    `json:"locals,omitzero"`
+	Asks      bool    `json:"asks,omitzero"`
 	Timeout   float64 `json:"timeout"` // seconds
 	Stdout    int64   `json:"stdout"`  // bytes, as the caps of its request were
 	Stderr    int64   `json:"stderr"`
@@ -26,7 +27,7 @@ type executionMeta struct {
 // meta is the executionMeta of e.
 func (e *Execution) meta() string {
 	return string(wire.Marshal(executionMeta{
-		Created: e.created, Setup: e.setup, Locals: e.tells, Timeout: e.timeout.Seconds(),
+		Created: e.created, Setup: e.setup, Locals: e.tells, Asks: e.asks, Timeout: e.timeout.Seconds(),
 		Stdout: e.caps.MaxStdout, Stderr: e.caps.MaxStderr, Display: e.caps.MaxDisplay, MaxLocals: e.caps.MaxLocals,
 		Key: e.repeatKey, Print: e.repeatPrint,
 	}))
@@ -107,7 +108,7 @@ func (e *Execution) resume(id uuid.UUID, k wire.KeptExecution, meta executionMet
 	most := func(cap *int64, was int64) { *cap = min(max(*cap, was), max(*cap, maxResumedCap)) }
 	e.id = id
 	e.log.execution, e.log.exact = id.String(), true
-	e.created, e.setup, e.tells = meta.Created, meta.Setup, meta.Locals
+	e.created, e.setup, e.tells, e.asks = meta.Created, meta.Setup, meta.Locals, meta.Asks
 	most(&e.caps.MaxStdout, meta.Stdout)
 	most(&e.caps.MaxStderr, meta.Stderr)
 	most(&e.caps.MaxDisplay, meta.Display)
