@@ -69,6 +69,15 @@ func New(base string, opts ...Option) (*Client, error) {
 	return c, nil
 }
 
+// With returns a Client for the same daemon with other options.
+func (c *Client) With(opts ...Option) *Client {
+	other := *c
+	for _, opt := range opts {
+		opt(&other)
+	}
+	return &other
+}
+
 // URL is where the daemon is.
 func (c *Client) URL() string { return c.base.String() }
 

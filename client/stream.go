@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 )
 
 const (
@@ -95,9 +96,10 @@ func eventsCall(of string, after uint64) call {
 type follower struct {
 	client *Client
 	yield  func(Event, error) bool
-	id     string // of the execution, once an event has said it
-	after  uint64 // the last event that was passed on
-	cut    error  // why the last connection broke before done; nil when there is nothing more to do
+	id     string  // of the execution, once an event has said it
+	after  uint64  // the last event that was passed on
+	cut    error   // why the last connection broke before done; nil when there is nothing more to do
+	result *Result // of the execution, where a connection had no event of it; nil while it runs
 }
 
 // follow passes on what comes over one connection, and closes it.
@@ -131,14 +133,21 @@ func (f *follower) resume(ctx context.Context) {
 			f.yield(Event{}, fmt.Errorf("%w before the first event; whether the code runs is not known", f.cut))
 			return
 		}
+		f.client.http.CloseIdleConnections() // one that is left may lead to a daemon that is about to end
 		before := f.after
 		resp, err := f.client.once(ctx, eventsCall("/v1/executions/"+url.PathEscape(f.id), f.after), nil)
 		if err == nil {
 			f.follow(ctx, resp.Body)
 			err = &Unreachable{Err: f.cut}
 		}
-		if f.after > before {
+		switch {
+		case f.after > before:
 			retry.made = 0
+		case f.cut == errCut && f.result != nil:
+			f.over()
+			return
+		case f.cut == errCut: // a whole answer, with no event in it
+			f.result, _ = f.client.Result(ctx, f.id)
 		}
 		if f.cut != nil && !retry.wait(ctx, err) {
 			if ctx.Err() != nil {
@@ -148,6 +157,21 @@ func (f *follower) resume(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// over passes on the end of an execution as its result has it. Where a daemon had to give the execution up, its last event
+// may have a number that has been passed.
+func (f *follower) over() {
+	said := struct {
+		Seq         uint64 `json:"seq"`
+		Type        string `json:"type"`
+		ExecutionID string `json:"execution_id"`
+		Ending
+	}{f.after + 1, EventDone, f.id, f.result.Ending}
+	ev := Event{Seq: said.Seq, Type: said.Type, ExecutionID: said.ExecutionID, Time: time.Now(), Ending: said.Ending}
+	ev.Raw, _ = json.Marshal(said) // of what was decoded
+	f.cut = nil
+	f.take(ev)
 }
 
 // readEvents yields the events of one connection, and, when it ends without done, why: errCut, or the end of ctx.

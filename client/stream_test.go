@@ -178,6 +178,20 @@ func TestStream_BeforeTheFirstEventItNeedsAKey(t *testing.T) {
 	}
 }
 
+// A daemon that gives an execution up may number its end lower than what a client has seen of the last daemon's.
+func TestEvents_AnEndThatNoEventTells(t *testing.T) {
+	c, _ := answering(t, says(200, ""), says(200, `{"outcome":"crashed","error":"crashed: x","execution_id":"e","stdout":"1"}`), says(200, ""))
+	n := 0
+	for ev, err := range c.Events(t.Context(), "e", 7) {
+		if n++; err != nil || ev.Type != client.EventDone || ev.Outcome != "crashed" || ev.Seq != 8 || !strings.Contains(string(ev.Raw), `"outcome":"crashed"`) {
+			t.Errorf("got %+v, %v", ev, err)
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d events", n)
+	}
+}
+
 func TestStream_ARefusalIsItsOnlyWord(t *testing.T) {
 	c := start(t, nil)
 	n := 0
