@@ -16,7 +16,7 @@ import (
 // which looks every ten seconds whether the server is still there.
 func TestMain(m *testing.M) {
 	os.Setenv("OTEL_BSP_SCHEDULE_DELAY", "50") // spans come when they are waited for
-	if os.Getenv(asCommand) != "" { // see spawn
+	if os.Getenv(asCommand) != "" {            // see spawn
 		main()
 	}
 	goleak.VerifyTestMain(m,
@@ -34,7 +34,7 @@ func spawn(t *testing.T, env []string, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), self, args...) // cleanups end it as people do
 	cmd.Env = append([]string{asCommand + "=1", "HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "TERM=xterm"}, env...)
 	return cmd
 }

@@ -123,6 +123,7 @@ func begin(t *testing.T, env []string, args ...string) *program {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
 	return p
 }
 
@@ -131,7 +132,7 @@ func (p *program) expect(want string) {
 	p.t.Helper()
 	got := make([]byte, len(want))
 	if n, err := io.ReadFull(p.stdout, got); err != nil || string(got) != want {
-		p.t.Fatalf("got %q, %v; want %q; stderr %q", got[:n], err, want, p.stderr.String())
+		p.t.Fatalf("got %q, %v; want %q; exit code %d, stderr %q", got[:n], err, want, p.wait(), p.stderr.String())
 	}
 }
 
@@ -279,7 +280,7 @@ func printsJSON(t *testing.T, env []string) {
 		}
 		types = append(types, ev.Type)
 	}
-	if got := strings.Join(types, " "); exit != 1 || stderr != "" || !strings.HasPrefix(got, "started stdout stderr input_request ") || !strings.HasSuffix(got, " error done") {
+	if got := strings.Join(types, " "); exit != 1 || stderr != "" || !strings.HasPrefix(got, "started stdout ") || !strings.Contains(got, " stderr input_request ") || !strings.HasSuffix(got, " error done") {
 		t.Errorf("--events: exit code %d, %s, stderr %q", exit, got, stderr)
 	}
 }

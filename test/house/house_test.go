@@ -39,6 +39,8 @@ var libraries = map[string][]string{
 	"net/http/pprof":                   {"daemon/ops"},
 	"github.com/coder/websocket":       {"client"},
 	"golang.org/x/term":                {"cmd/fastpyrepl"},
+	"github.com/reeflective/readline":  {"cmd/fastpyrepl"},
+	"github.com/rivo/uniseg":           {"cmd/fastpyrepl"},
 }
 
 // arrows says what of ours a package, and those below it, may import. The longest name that fits counts.
