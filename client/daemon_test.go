@@ -1,21 +1,29 @@
 package client_test
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
 	"github.com/gjyotin305/fastpyrepl/client"
+	"github.com/gjyotin305/fastpyrepl/configs"
 	"github.com/gjyotin305/fastpyrepl/daemon"
 	"github.com/gjyotin305/fastpyrepl/daemon/rest"
+	runnerimage "github.com/gjyotin305/fastpyrepl/runner-image"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/gjyotin305/fastpyrepl/sandbox/docker"
 	"github.com/gjyotin305/fastpyrepl/sandbox/sandboxtest"
 	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
 )
@@ -23,11 +31,42 @@ import (
 // patience is for what comes at once, on a machine that is busy.
 const patience = 30 * time.Second
 
-// fasthttp's clock and its sweeper of workers outlive a server.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+// run runs the tests beside a daemon on the real engine, for the examples.
+func run(m *testing.M) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	rt, err := docker.New(ctx, docker.Config{
+		Owner: uuid.NewString(), UIDFirst: 40_000, UIDCount: 20_000,
+		Images:       map[string]docker.Image{"default": {Ref: cmp.Or(os.Getenv("FASTPYREPL_TEST_IMAGE"), "fastpyrepl/runner:slim")}},
+		DefaultImage: "default", SeccompProfile: configs.Seccomp(), Driver: runnerimage.DriverFiles(), DriverHash: runnerimage.DriverHash(),
+		RequestTimeout: patience, Log: slog.New(slog.DiscardHandler),
+	})
+	if err == nil {
+		err = rt.Prepare(ctx, io.Discard)
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "these tests need a Docker Engine and the runner image (make image): %v\n", err)
+		return 1
+	}
+	url, stop, err := listen(rt)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	daemonURL = url
+	code := m.Run()
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	for _, err := range []error{stop(), rt.Close(), goleak.Find( // fasthttp's clock and its sweeper of workers outlive a server
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))} {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	return code
 }
 
 // start serves a daemon whose containers are played, and returns a client of it.
@@ -55,10 +94,25 @@ func serve(t *testing.T, play func(*sandboxtest.Call)) string {
 
 func serveOn(t *testing.T, rt *sandboxtest.Runtime) string {
 	t.Helper()
+	url, stop, err := listen(rt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return url
+}
+
+// listen serves a daemon over a runtime, until stop.
+func listen(rt sandbox.Runtime) (url string, stop func() error, err error) {
 	log := slog.New(slog.DiscardHandler)
 	manager := sandbox.NewManager(rt, nil, sandbox.Config{
 		MaxSessions: 8, MaxStarting: 2, StartTimeout: patience, StopTimeout: patience, Lease: time.Hour, LostKept: time.Hour, StartQueue: 8,
 		MaxResults: 64 << 20, ResultsKept: time.Hour,
+		Limits: sandbox.Limits{Memory: 256 << 20, CPUs: 1, Pids: 64, WorkDir: 32 << 20, Tmp: 16 << 20, Shm: 16 << 20, Inodes: 1024, NoFile: 128},
 		Execution: sandbox.ExecutionConfig{
 			Timeout: patience, MaxTimeout: time.Minute, Grace: time.Second, Queue: 4, MaxContext: 8 << 20, MaxCode: 1 << 20,
 			MaxStdout: 1 << 20, MaxStderr: 1 << 20, MaxDisplay: 1 << 20, MaxLocals: 1 << 20, MaxLocalsValue: 1 << 16,
@@ -74,24 +128,15 @@ func serveOn(t *testing.T, rt *sandboxtest.Runtime) string {
 	}, daemon.Deps{Log: log, Routes: handler.Routes()})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		return "", nil, err
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ln) }()
-	t.Cleanup(func() {
+	return "http://" + ln.Addr().String(), func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if err := manager.Close(ctx); err != nil {
-			t.Errorf("close the manager: %v", err)
-		}
-		if err := server.Shutdown(ctx); err != nil {
-			t.Errorf("shut down: %v", err)
-		}
-		if err := <-served; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-	})
-	return "http://" + ln.Addr().String()
+		return errors.Join(manager.Close(ctx), server.Shutdown(ctx), <-served)
+	}, nil
 }
 
 // proxy is a network between client and daemon that can break.
