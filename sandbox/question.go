@@ -97,6 +97,9 @@ func (m *Manager) Inspect(ctx context.Context, key Key, code string, cursor int)
 // Variables lists a session's variables.
 func (m *Manager) Variables(ctx context.Context, key Key) (Variables, error) {
 	a, err := answerTo[wire.VariablesMessage](ctx, m, key, wire.Variables, wire.QuestionMessage{})
+	if err == nil && a.Omitted < 0 {
+		err = errNonsense
+	}
 	v := Variables{Variables: make([]Variable, len(a.Variables)), Omitted: a.Omitted}
 	for i, variable := range a.Variables {
 		v.Variables[i] = Variable(variable)

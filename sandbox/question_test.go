@@ -82,9 +82,12 @@ func TestQuestion_WhatIsNoAnswerIsAConflict(t *testing.T) {
 		})
 	}
 	m, rt := newManager(t, testConfig(), nil)
-	rt.Answer = answers(wire.Answer, `{"status":"maybe","indent":0}`)
+	rt.Answer = answers(wire.Answer, `{"status":"maybe","indent":0,"variables":[],"omitted":-1}`)
 	run(t, m, "a", "x")
 	if _, err := m.IsComplete(t.Context(), key("a"), "x"); sandbox.ErrorCode(err) != sandbox.CodeConflict {
+		t.Errorf("got %v", err)
+	}
+	if _, err := m.Variables(t.Context(), key("a")); sandbox.ErrorCode(err) != sandbox.CodeConflict {
 		t.Errorf("got %v", err)
 	}
 }

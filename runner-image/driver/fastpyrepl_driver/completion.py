@@ -43,7 +43,8 @@ def matches(namespace: dict[str, object], code: str, cursor: int) -> tuple[list[
     except names.Unknown:
         found = {}
     hidden = "_" if not prefix else "__" if prefix == "_" else ""
-    shown = sorted(name for name in found if type(name) is str and name.startswith(prefix) and not (hidden and name.startswith(hidden)))
+    shown = sorted(name for name in found if type(name) is str and name.startswith(prefix) and name.isidentifier()  # others cannot be typed
+                   and not (hidden and name.startswith(hidden)))
     return shown, cursor - len(prefix)
 
 

@@ -51,12 +51,12 @@ def _complete(worker: Worker, asked: dict) -> bytes:
     code = asked["code"]
     cursor = min(max(0, int(asked["cursor"])), len(code))
     found, start = within(MAX_SECONDS, completion.matches, worker.interpreter.namespace, code, cursor)
-    size, shown = 100, []
+    left, shown = MAX_ANSWER - 100, []
     for match in found:
-        size += len(to_json(wellformed(match))) + 1
-        if size > MAX_ANSWER:
-            break
-        shown.append(wellformed(match))
+        size = len(to_json(match)) + 1
+        if size <= left:
+            left -= size
+            shown.append(match)
     return to_json({"matches": shown, "start": start, "end": cursor, "omitted": len(found) - len(shown)})
 
 
@@ -69,16 +69,15 @@ def _variables(worker: Worker, asked: dict) -> bytes:
     namespace = worker.interpreter.namespace
     listed = [(name, value) for name, value in list(namespace.items()) if values.is_variable(name, value)]
     until = time.monotonic() + MAX_SECONDS
-    size, parts = 100, []
+    left, parts = MAX_ANSWER - 100, []
     for name, value in listed:
         encoded = to_json({
             "name": wellformed(name), "type": type_name(value), "size": _call(until, _size, value), "shape": _call(until, _shape, value),
             "repr": _repr(value, MAX_LISTED_REPR, until),
         })
-        size += len(encoded) + 1
-        if size > MAX_ANSWER:
-            break
-        parts.append(encoded)
+        if len(encoded) < left:
+            left -= len(encoded) + 1
+            parts.append(encoded)
     return b'{"variables":[' + b",".join(parts) + b'],"omitted":%d}' % (len(listed) - len(parts))
 
 
@@ -90,6 +89,10 @@ def _inspect(worker: Worker, asked: dict) -> bytes:
         value = within(MAX_SECONDS, names.resolve, worker.interpreter.namespace, name.split("."))
     except names.Unknown:
         return to_json(said)
+    try:
+        within(MAX_SECONDS, importlib.import_module, "inspect")  # the first time it is no matter of MAX_CALL_SECONDS
+    except BaseException:
+        pass  # what needs it is left out
     until = time.monotonic() + MAX_SECONDS
     said.update(found=True, name=wellformed(name), type=type_name(value), signature=_call(until, _signature, value) or "",
                 doc=_call(until, _doc, value) or "", repr=_repr(value, MAX_REPR, until))

@@ -132,6 +132,8 @@ class Completion(QuestionTest):
         self.assertEqual(30_000, len(answer["matches"]) + answer["omitted"])
         self.assertGreater(len(answer["matches"]), 1000)
         self.assertEqual([], self.complete("xxxx"))
+        self.run_cell("globals()['x\\x1b[2J'] = globals()['x y'] = globals()['xyz'] = 1")
+        self.assertEqual(["xyz"], [name for name in self.complete("x") if len(name) < 9])
         self.assertEqual(["print"], self.complete("a" * 300_000 + " prin"))
         self.assertEqual([], self.complete("a." * 100_000))
         self.assertIn("i", self.complete("x", -5))
@@ -212,6 +214,9 @@ class Variables(QuestionTest):
         answer = self.answer(wire.VARIABLES)
         self.assertEqual(5001, len(answer["variables"]) + answer["omitted"])
         self.assertGreater(len(answer["variables"]), 30)
+        self.run_cell("for name in [name for name in globals() if name.startswith('name_')]: del globals()[name]\n"
+                      "globals()['x' * 70_000] = 1; after = 2")
+        self.assertIn("after", self.variables())
 
     def test_hostile_values(self) -> None:
         self.run_cell("import time, os, sys\nloop = []; loop.append(loop)\nclass Slow:\n  def __repr__(self):\n    while True: time.sleep(0.01)\n"
@@ -250,6 +255,12 @@ class Inspection(QuestionTest):
         self.assertIn("uppercase", self.inspect("str.upper")["doc"])
         for nothing in ("", "none", "a.none", "1 + ", "a.p.x"):
             self.assertFalse(self.inspect(nothing)["found"], nothing)
+
+    def test_an_import_that_takes_its_time(self) -> None:
+        self.run_cell("import sys, time\nclass Late:\n  def find_spec(self, name, *_):\n    if name == 'inspect': time.sleep(0.4)\n"
+                      "sys.modules.pop('inspect', None); sys.meta_path.insert(0, Late())\ndef f(a): 'Says it.'")
+        self.addCleanup(self.run_cell, "del sys.meta_path[0]")
+        self.assertEqual(("(a)", "Says it."), tuple(self.inspect("f")[key] for key in ("signature", "doc")))
 
     def test_hostile_values(self) -> None:
         self.run_cell(HOSTILE + "class S:\n  __signature__ = property(forever)\n  def __call__(self): pass\n  __doc__ = 'd' * 100_000\n  def __repr__(self): return '\\x01' * 5000\n"
