@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/reeflective/readline"
@@ -72,9 +73,9 @@ func newEditor(ctx context.Context, ask asker, past readline.History) *editor {
 	shell.History.Add("history", past)
 	shell.SyntaxHighlighter = e.shown
 	shell.Completer = func([]rune, int) readline.Completions { return e.listed }
-	shell.Keymap.Register(map[string]func(){"python-enter": e.enter, "python-tab": e.tab})
+	shell.Keymap.Register(map[string]func(){"python-enter": e.enter, "python-tab": e.tab, "python-clear": e.clear})
 	for _, keymap := range []string{"emacs", "emacs-standard", "vi-insert"} {
-		for key, command := range map[string]string{`\C-m`: "python-enter", `\C-j`: "python-enter", `\C-i`: "python-tab"} {
+		for key, command := range map[string]string{`\C-m`: "python-enter", `\C-j`: "python-enter", `\C-i`: "python-tab", `\C-c`: "python-clear"} {
 			shell.Config.Binds[keymap][inputrc.Unescape(key)] = inputrc.Bind{Action: command}
 		}
 	}
@@ -140,6 +141,12 @@ func (e *editor) enter() {
 	text := []rune("\n" + strings.Repeat(" ", indent))
 	line.Insert(cursor.Pos(), text...)
 	cursor.Move(len(text))
+}
+
+// clear gives the line up. The library's own command looks at the next key, too, and does nothing when there is one.
+func (e *editor) clear() {
+	e.shell.Display.AcceptLine()
+	e.shell.History.Accept(false, false, readline.ErrInterrupt)
 }
 
 // wantsMore tells whether code needs another line, and how far that is indented. When nobody answers, it does not: the
@@ -208,7 +215,12 @@ func (e *editor) matches(line []rune, cursor int) (matches []string, start int) 
 	if err != nil || found.Start < 0 || found.Start > cursor {
 		return nil, cursor
 	}
-	return found.Matches, found.Start
+	return slices.DeleteFunc(found.Matches, unprintable), found.Start
+}
+
+// unprintable tells whether a text would do something to a terminal: code may have taken its session apart.
+func unprintable(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // commonPrefix is what all of texts begin with.

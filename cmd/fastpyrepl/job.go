@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -43,9 +44,8 @@ func (j *job) untilLeft(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	came := make(chan os.Signal, 4)
 	signal.Notify(came, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
+	var wg sync.WaitGroup
+	wg.Go(func() {
 		defer signal.Stop(came)
 		for interrupted := false; ; interrupted = true {
 			select {
@@ -55,15 +55,15 @@ func (j *job) untilLeft(ctx context.Context) (context.Context, func()) {
 					cancel(leftBy{s.(syscall.Signal)})
 					return
 				}
-				go func() { _ = j.client.InterruptSession(ctx, *session) }() // the next signal need not wait for it
+				wg.Go(func() { _ = j.client.InterruptSession(ctx, *session) }) // the next signal need not wait for it
 			case <-ctx.Done():
 				return
 			}
 		}
-	}()
+	})
 	return ctx, func() {
 		cancel(nil)
-		<-ended
+		wg.Wait()
 	}
 }
 

@@ -3,8 +3,30 @@ package main
 import (
 	"io"
 	"net"
+	"strings"
 	"testing"
 )
+
+func TestRepl_CtrlCGivesUpOnADaemonThatIsGone(t *testing.T) {
+	state := t.TempDir()
+	var s *screen
+	t.Run("the daemon", func(first *testing.T) {
+		url := serve(first, "--state-dir", state, "--set", "sessions.on_shutdown=keep").ready()
+		s = typist(t, []string{"FASTPYREPL_URL=" + url}, "--session", "typed")
+		s.typing("input('in ')"+keyEnter, "\nin")
+	})
+	s.until("gives up", func(text string) bool {
+		if strings.HasSuffix(text, "\nin") || strings.HasSuffix(text, "^C") {
+			s.keys(ctrlC) // at every one that is shown: those that come at once are one
+		}
+		return strings.Contains(text, errAbandoned.Error()+"\n>>>")
+	})
+	s.keys(":quit" + keyEnter) // behind a Ctrl-C that it did not take; a Ctrl-D that comes before its prompt is no end to a terminal
+	if code := s.ends(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	serve(t, "--state-dir", state).ready() // which removes the session at its end
+}
 
 // What people run goes on while the daemon is exchanged for another, and they see all of it.
 func TestClients_GoOnWithTheNextDaemon(t *testing.T) {

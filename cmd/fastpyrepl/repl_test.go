@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -74,8 +75,7 @@ func editsLines(t *testing.T, env []string) {
 	}
 	s = typist(t, append(env, home))
 	s.typing(keyUp+keyUp, ">>> print(1, 2 + 1)")
-	s.typing(ctrlC, ">>> print(1, 2 + 1)\n>>>")
-	s.keys(ctrlD)
+	s.keys(ctrlC + ctrlD) // at once
 	s.ends()
 }
 
@@ -165,13 +165,21 @@ func printsWhileItRuns(t *testing.T, env []string) {
 	s.typing("print('one'); input(); print('two', end='')"+keyEnter, "\none")
 	s.typing(keyEnter, "one\n\ntwo\n>>>")
 	s.typing("import threading; go = threading.Event(); t = threading.Thread(target=lambda: (go.wait(), print('behind')))"+keyEnter+"t.start()"+keyEnter, "t.start()\n>>>")
-	s.keys("go.set(); t.join()")
-	s.until("shows what is behind", func(text string) bool {
-		if strings.HasSuffix(text, ">>>") || strings.HasSuffix(text, "join()") {
-			s.keys(keyEnter) // before a prompt, as soon as it is known here
-		}
-		return strings.Contains(text, "\nbehind\n>>>")
+	const behind = "\nbehind\n>>>" // before a prompt, as soon as it is known here
+	s.keys("go.set(); t.join()" + keyEnter)
+	s.until("has a prompt again", func(text string) bool {
+		return strings.HasSuffix(text, "t.join()\n>>>") || strings.HasSuffix(text, behind)
 	})
+	for n := 0; !strings.Contains(s.text(), behind); n++ {
+		if n == 1000 {
+			t.Fatalf("what is behind is not shown; the screen shows\n%s", s.text())
+		}
+		number := fmt.Sprint(n)
+		s.keys(number + keyEnter)
+		s.until("has run "+number, func(text string) bool {
+			return strings.HasSuffix(text, "\n"+number+"\n>>>") || strings.HasSuffix(text, behind)
+		})
+	}
 }
 
 func runsCommands(t *testing.T, env []string) {

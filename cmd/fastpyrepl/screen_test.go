@@ -135,6 +135,7 @@ func (s *screen) ends() int {
 		text := s.text()
 		_ = s.cmd.Process.Signal(syscall.SIGQUIT) // which prints what it is at
 		s.reading.Wait()
+		<-ended
 		s.t.Fatalf("the program does not end; the screen shows\n%s\nIt wrote\n%s", text, s.wrote.String())
 	}
 	return s.cmd.ProcessState.ExitCode()
