@@ -1,41 +1,15 @@
 package hostile_test
 
 import (
-	"flag"
-	"os"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write the table into docs/SECURITY.md")
-
-const (
-	document   = "../../docs/SECURITY.md"
-	tableBegin = "<!-- table: go test ./test/hostile -run Document -update -->\n"
-	tableEnd   = "<!-- end of table -->\n"
+	"github.com/gjyotin305/fastpyrepl/test/document"
 )
 
 // TestHostile_DocumentHasTheTable keeps the allowed endings that people read the same as those that are tested.
 func TestHostile_DocumentHasTheTable(t *testing.T) {
-	text, err := os.ReadFile(document)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(text), tableBegin)
-	have, after, ok2 := strings.Cut(rest, tableEnd)
-	if !ok || !ok2 {
-		t.Fatalf("%s has no place for the table", document)
-	}
-	want := table()
-	if have == want {
-		return
-	}
-	if !*update {
-		t.Fatalf("the table in %s is not that of the tests: go test ./test/hostile -run Document -update", document)
-	}
-	if err := os.WriteFile(document, []byte(before+tableBegin+want+tableEnd+after), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	document.HasTable(t, "../../docs/SECURITY.md", "go test ./test/hostile -run Document", table())
 }
 
 func table() string {
