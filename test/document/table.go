@@ -1,4 +1,3 @@
-// Package document keeps tables that people read in the documents the same as those that tests go by.
 package document
 
 import (
