@@ -20,7 +20,9 @@ const (
 	MaxResync  = 8 << 20  // bytes skipped in search of READY
 	MaxMeta    = 4 << 10  // bytes of ExecuteMessage.Meta
 
-	MaxQuestion = 256 << 10 // bytes of QuestionMessage.Code
+	MaxQuestion  = 256 << 10 // bytes of QuestionMessage.Code
+	FileWindow   = 256 << 10 // bytes of a transfer under way, each way, without a grant
+	MaxTransfers = 16        // open at once
 )
 
 var magic = [4]byte{'F', 'P', 'Y', '1'}
@@ -47,6 +49,12 @@ const (
 	Complete   Type = 0x0b
 	IsComplete Type = 0x0c
 	Inspect    Type = 0x0d
+
+	FileOpen   Type = 0x20
+	FileData   Type = 0x21
+	FileEnd    Type = 0x22
+	FileTaken  Type = 0x23 // FILE_WINDOW
+	FileCancel Type = 0x24
 )
 
 // Types that the driver sends.
@@ -68,21 +76,32 @@ const (
 	BackgroundStderr Type = 0x8f
 	Fault            Type = 0x90
 	Cut              Type = 0x91
+	Files            Type = 0x92
 	Answer           Type = 0x93
+
+	FileInfo  Type = 0xa0
+	FileBytes Type = 0xa1
+	FileGrant Type = 0xa2
+	FileDone  Type = 0xa3
 )
 
 // Known tells whether version 1 has t.
 func (t Type) Known() bool {
-	return t >= Hello && t <= Inspect || t >= Ready && t <= Cut || t == Answer
+	return t >= Hello && t <= Inspect || t >= Ready && t <= Answer || t.OfFiles()
 }
 
-// stream tells whether t carries a stream of bytes, of which every frame stands alone.
+// OfFiles tells whether t is of a transfer of files.
+func (t Type) OfFiles() bool {
+	return t >= FileOpen && t <= FileCancel || t >= FileInfo && t <= FileDone
+}
+
+// stream tells whether every frame of t stands alone.
 func (t Type) stream() bool {
 	switch t {
 	case Data, Stdout, Stderr, BackgroundStdout, BackgroundStderr:
 		return true
 	}
-	return false
+	return t.OfFiles()
 }
 
 // Frame is one frame.

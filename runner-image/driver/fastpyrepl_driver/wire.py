@@ -16,18 +16,23 @@ MAX_MESSAGE = 16 << 20  # bytes of a JSON message joined from frames
 WINDOW = 1 << 20  # bytes of blobs under way without a grant
 MAX_META = 4 << 10  # bytes of an EXECUTE's meta
 MAX_QUESTION = 256 << 10  # bytes of the code of a question
+FILE_WINDOW_SIZE = 256 << 10  # bytes of a transfer under way, each way, without a grant
+MAX_TRANSFERS = 16  # open at once
+OWN_NAME = ".fastpyrepl"  # directory of the driver's below the working directory
 MORE = 1  # flag: the message goes on in the next frame of the same type and execution
 NO_EXECUTION = bytes(16)
 
 HELLO, EXECUTE, DATA, INTERRUPT, INPUT, PING, LIMITS, SHUTDOWN, ACK, VARIABLES, COMPLETE, IS_COMPLETE, INSPECT = range(0x01, 0x0E)
+FILE_OPEN, FILE_DATA, FILE_END, FILE_WINDOW, FILE_CANCEL = range(0x20, 0x25)
 (READY, STDOUT, STDERR, DISPLAY, RESULT, ERROR, LOCALS, INPUT_REQUEST, DONE, REJECT, WINDOW_GRANT, PONG, STATE,
- BACKGROUND_STDOUT, BACKGROUND_STDERR, FAULT, CUT) = range(0x81, 0x92)
-ANSWER = 0x93
+ BACKGROUND_STDOUT, BACKGROUND_STDERR, FAULT, CUT, FILES, ANSWER) = range(0x81, 0x94)
+FILE_INFO, FILE_BYTES, FILE_GRANT, FILE_DONE = range(0xA0, 0xA4)
 
 QUESTIONS = frozenset((VARIABLES, COMPLETE, IS_COMPLETE, INSPECT))
-FROM_DAEMON = frozenset(range(HELLO, INSPECT + 1))
-FROM_DRIVER = frozenset((*range(READY, CUT + 1), ANSWER))
-STREAMS = frozenset((DATA, STDOUT, STDERR, BACKGROUND_STDOUT, BACKGROUND_STDERR))  # every frame stands alone
+OF_FILES = frozenset((*range(FILE_OPEN, FILE_CANCEL + 1), *range(FILE_INFO, FILE_DONE + 1)))
+FROM_DAEMON = frozenset((*range(HELLO, INSPECT + 1), *range(FILE_OPEN, FILE_CANCEL + 1)))
+FROM_DRIVER = frozenset((*range(READY, ANSWER + 1), *range(FILE_INFO, FILE_DONE + 1)))
+STREAMS = frozenset((DATA, STDOUT, STDERR, BACKGROUND_STDOUT, BACKGROUND_STDERR)) | OF_FILES  # every frame stands alone
 
 _HEADER = struct.Struct(">4sBBHII16sII")
 _CHECKED = struct.Struct(">BBHII16sI")  # bytes 4..35, which the checksum covers
