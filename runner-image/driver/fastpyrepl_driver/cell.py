@@ -11,7 +11,7 @@ import marshal
 import resource
 import sys
 
-from . import control, system, tracebacks, values, wire
+from . import changes, control, system, tracebacks, values, wire
 from .channel import Message
 from .text import name_of_type, to_json, type_name
 
@@ -40,6 +40,7 @@ class Cell:
         self._told = False  # the one ERROR was sent
         self._cut_by = "Exception"  # what kind of it came out of run; it did unless
         self._whole = False  # nothing was left out
+        self._looked = False  # at the files that were there before it
         self._duration = 0.0
         self._cpu = _cpu_time(resource.getrusage(resource.RUSAGE_SELF))
 
@@ -61,6 +62,10 @@ class Cell:
             self._check(attempt(worker.display.figures)[1])
         if self._locals is not None:
             self._check(attempt(self._tell_locals)[1])
+        if self._looked and not worker.changes.untouched():
+            files, error = attempt(worker.changes.end)
+            if files is not None or error is not None:
+                worker.say(wire.FILES, files or changes.unknown())
         self._whole = True
         worker.output.end()
 
@@ -108,6 +113,8 @@ class Cell:
 
     def _run(self) -> object:
         self._receive()
+        self._worker.changes.begin()
+        self._looked = True
         started = time.perf_counter()
         try:
             return self._worker.interpreter.run(self._code, self._name)

@@ -12,6 +12,7 @@ MAX_SECONDS = 10 * 365 * 86400.0
 MAX_BYTES = 1 << 40
 MAX_ERROR = 2 << 20  # bytes of ERROR, above what tracebacks' bounds allow
 LOCALS_SLACK = 512 << 10  # bytes of LOCALS beyond the cap on its values
+MAX_FILES = 512 << 10  # bytes of FILES, above what the bounds of changes allow
 
 # What DONE calls the bytes left out of a message.
 _PARTS = {wire.DISPLAY: "display", wire.RESULT: "result", wire.ERROR: "exception", wire.LOCALS: "locals", wire.INPUT_REQUEST: "input_request"}
@@ -99,8 +100,8 @@ class Execution:
         self._granted = 0  # bytes of them that the daemon was told of
         self.truncated: dict[str, int] = {}
         self._display_left = request.max_display
-        self._once = {wire.RESULT, wire.ERROR}  # those still allowed
-        self._most = {wire.ERROR: MAX_ERROR}  # bytes of one
+        self._once = {wire.RESULT, wire.ERROR, wire.FILES}  # those still allowed
+        self._most = {wire.ERROR: MAX_ERROR, wire.FILES: MAX_FILES}  # bytes of one
         if request.locals is not None:
             self._once.add(wire.LOCALS)
             self._most[wire.LOCALS] = request.locals[2] + LOCALS_SLACK
@@ -117,7 +118,7 @@ class Execution:
             raise Violation(f"a message of {size} bytes")
         if kind != wire.DISPLAY:
             if kind not in self._once:
-                raise Violation("a second result, error or locals, or locals that were not asked for")
+                raise Violation("a second result, error, locals or files, or locals that were not asked for")
             self._once.remove(kind)
         self._relay, self._relay_number, self._relay_left, self._relay_dropped = kind, number, size, False
         if kind in _CAPPED:

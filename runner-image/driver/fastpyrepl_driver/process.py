@@ -45,6 +45,12 @@ class Peer:
             fds = ()
         self.flush()
 
+    def pass_on(self, packet: bytes) -> None:
+        """Sends a packet that is not of this program's making, or lets it wait."""
+        self._waiting.append((packet, ()))
+        self.waiting += len(packet)
+        self.flush()
+
     def flush(self) -> int:
         """Sends what waits. Returns how many bytes went."""
         sent = 0
@@ -118,10 +124,10 @@ class Worker(Peer):
         return state in (b"Z", b"X") or bool(flags & 0x4) or not (flags or certainly)  # PF_EXITING; gVisor has no flags
 
 
-def fork(become: Callable[[_socket.socket], None]) -> tuple[int, _socket.socket]:
-    """Forks a child that becomes what is given, with a control socket. Returns its pid and our end."""
+def fork(become: Callable[[_socket.socket], None], patience: float = KILL_SECONDS) -> tuple[int, _socket.socket]:
+    """Forks a child that becomes what is given, with a control socket. Returns its pid and our end. Raises OSError after patience."""
     here, there = control.pair()
-    give_up = time.monotonic() + KILL_SECONDS
+    give_up = time.monotonic() + patience
     while True:
         try:
             pid = os.fork()

@@ -57,9 +57,9 @@ class Starter:
             self._template.close()
             self._template = None
 
-    def kill_all(self, current: Worker | None) -> dict[int, int]:
-        """Kills every process of the container but this one. Returns the wait status of each, by pid."""
-        mine = [pid for pid in (self._template_pid, current.pid if current is not None else 0) if pid]
+    def kill_all(self, current: Worker | None, other: int) -> dict[int, int]:
+        """Kills every process of the container but this one. Returns the wait status of each, by pid. other is a child besides."""
+        mine = [pid for pid in (self._template_pid, current.pid if current is not None else 0, other) if pid]
         ended = dict(process.kill_all(mine))
         for pid in ended:
             self.reaped(pid)

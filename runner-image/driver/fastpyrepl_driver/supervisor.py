@@ -16,6 +16,7 @@ from collections import deque
 
 from . import VERSION, control, process, system, wire
 from .execution import NOTHING, Execution, Invalid, Request, Violation
+from .files import Files
 from .outbox import Outbox
 from .pipes import Pipes
 from .process import Worker
@@ -30,7 +31,7 @@ TICK = 1.0  # seconds
 FIRST_LEASE = 60.0  # seconds that a daemon has for its first HELLO
 SILENCE = 2.0  # seconds for a process that closed its control socket to end: a large one takes long to free its memory
 
-_RELAYED = frozenset((wire.DISPLAY, wire.RESULT, wire.ERROR, wire.LOCALS))
+_RELAYED = frozenset((wire.DISPLAY, wire.RESULT, wire.ERROR, wire.LOCALS, wire.FILES))
 # What an error is whose worker could not say: the code took Python itself apart.
 _UNTOLD = {"type": "Exception", "message": "the code failed, and its process could not say how",
            "traceback": ["Exception: the code failed, and its process could not say how"]}
@@ -66,6 +67,7 @@ class Supervisor:
         self._polled: dict[int, int] = {}  # what _poll watches: fd -> events
         self._pipes = Pipes(self._outbox)
         self._questions = Questions(self._outbox)
+        self._files = Files(self._outbox)
         self._oom = system.OomCounter()
         self._wakeup, self._wakeup_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
@@ -83,7 +85,7 @@ class Supervisor:
         while not self._stopped:
             self._step()
         self._outbox.write()
-        self._starter.kill_all(self._worker)
+        self._starter.kill_all(self._worker, self._files.pid)
         return 0
 
     # The loop.
@@ -100,6 +102,7 @@ class Supervisor:
             self._read_worker(worker)
         if self._pipes.read(self._running, fds, now) and worker is self._worker:
             self._read_worker(worker)
+        self._files.read(fds)
         if self._wakeup in fds:
             os.read(self._wakeup, 4096)
             self._reap()
@@ -120,6 +123,7 @@ class Supervisor:
         if worker is not None and not worker.silent_since:
             if events := (0 if held else select.POLLIN) | (select.POLLOUT if worker.waiting else 0):
                 wanted[worker.fd] = events
+        self._files.watch(wanted, held)
         if not held:
             self._pipes.watch(wanted, now)
         polled = self._polled
@@ -163,6 +167,7 @@ class Supervisor:
             self._ticked = now
             self._unheard += TICK  # a paused container has not been unheard all the while
             self._reap()
+            self._files.tick(now)
             if self._lease and self._unheard > self._lease:
                 self._stopped = True
 
@@ -206,6 +211,7 @@ class Supervisor:
         self._nonce, self._lease, self._unheard = nonce, lease, 0.0
         self._outbox.begin(frame.epoch)
         self._questions.attached()
+        self._files.attached()
         self._outbox.keeper.set_memory(memory)
         self._starter.set_limits(memory, 0.0, self._worker)
         self._say_ready()
@@ -233,6 +239,9 @@ class Supervisor:
         kind, running = frame.type, self._running
         if kind == wire.EXECUTE:
             self._execute(frame)
+        elif kind in wire.OF_FILES:
+            if not self._files.handle(frame):
+                self._decoder.lose("window")
         elif kind == wire.PING:
             self._outbox.send(wire.PONG, wire.NO_EXECUTION, b"")
         elif kind == wire.SHUTDOWN:
@@ -424,6 +433,7 @@ class Supervisor:
         ended = dict(process.reap())
         for pid in ended:
             self._starter.reaped(pid)
+            self._files.reaped(pid)
         worker = self._worker
         if worker is not None and worker.pid in ended:
             self._died(worker, ended[worker.pid])
@@ -473,7 +483,8 @@ class Supervisor:
         had_state = worker is not None and worker.ready
         if had_state:
             self._lost_at = max(self._count, 1)
-        ended = self._starter.kill_all(worker)
+        ended = self._starter.kill_all(worker, self._files.pid)
+        self._files.killed()
         if cause is None:
             status = ended.get(worker.pid) if worker is not None else None
             cause = {"kind": "unknown", "message": "the worker ended"} if status is None else self._cause(status)

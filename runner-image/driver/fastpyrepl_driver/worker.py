@@ -19,6 +19,7 @@ import _thread
 
 from . import control, system, wire
 from .cell import Cell
+from .changes import Changes
 from .channel import Channel, Closed, Message
 from .display import Display
 from .hooks import AfterImport
@@ -69,6 +70,7 @@ class Worker:
         self.output = Output()
         self.input = Input(self._ask)
         self.display = Display(self)
+        self.changes = Changes(os.getcwd())
         self._cell: Cell | None = None
         self._interrupted = False  # while no user code ran
         _set_up_process()

@@ -8,6 +8,7 @@ import select
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 import uuid
@@ -17,7 +18,7 @@ sys.path.insert(0, DRIVER)
 
 from fastpyrepl_driver import execution, kept, limits, outbox, output, pipes, system, values, wire  # noqa: E402
 
-__all__ = ["COMMAND", "DRIVER", "Daemon", "DriverTest", "Reply", "execute", "execution", "kept", "limits", "outbox", "output", "pipes", "system", "values", "wire"]
+__all__ = ["COMMAND", "DRIVER", "Daemon", "DriverTest", "Reply", "Transfer", "execute", "execution", "kept", "limits", "outbox", "output", "pipes", "system", "values", "wire"]
 
 PATIENCE = 30.0  # seconds for a reply, also on a machine that is busy
 # What starts the supervisor. Another command runs the same tests against it as PID 1: docker run --rm -i ... as the daemon does.
@@ -43,14 +44,37 @@ class Reply:
         self.reject: dict | None = None
         self.done: dict = {}
         self.seq = 0  # of the last frame; one that comes again is not heard
+        self.files: dict | None = None
+
+
+class Transfer:
+    """What one transfer said, and how far its bytes went."""
+
+    def __init__(self) -> None:
+        self.info: dict | None = None
+        self.data = bytearray()
+        self.done: dict | None = None
+        self.sent = 0
+        self.granted = 0
+        self.consumed = 0
+
+    @property
+    def code(self) -> str:
+        """The code of its error, "" for none."""
+        return (self.done.get("error") or {}).get("code", "")
+
+    @property
+    def entries(self) -> list[dict]:
+        return [json.loads(line) for line in self.data.splitlines()]
 
 
 class Daemon:
     """An attachment to a supervisor."""
 
     def __init__(self, command: list[str] | None = None, env: dict[str, str] | None = None, memory: int = 0, lease: float = 0) -> None:
+        self.home = tempfile.TemporaryDirectory()
         self.process = subprocess.Popen(command or COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        env={**os.environ, **(env or {})}, bufsize=0)
+                                        env={**os.environ, **(env or {})}, bufsize=0, cwd=self.home.name)
         self.epoch = 0
         self.memory, self.lease = memory, lease
         self.background: list[tuple[int, bytes, bytes]] = []
@@ -63,6 +87,7 @@ class Daemon:
         self.seq = 0
         self.replies: dict[bytes, Reply] = {}
         self.granted: dict[bytes, int] = {}
+        self.transfers: dict[bytes, Transfer] = {}
 
     def attach(self, padded: bool = False, epoch: int | None = None) -> dict:
         """Says HELLO and returns READY."""
@@ -81,9 +106,10 @@ class Daemon:
     def send(self, kind: int, fields: dict | bytes, execution: bytes = wire.NO_EXECUTION) -> None:
         payload = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
         seq = 0
+        ours = kind not in wire.OF_FILES and execution != wire.NO_EXECUTION
         while True:
             part, payload = payload[: wire.MAX_PAYLOAD], payload[wire.MAX_PAYLOAD :]
-            if execution != wire.NO_EXECUTION:
+            if ours:
                 self.seq += 1
                 seq = self.seq
             self.write(wire.encode(kind, self.epoch, execution, part, bool(payload) and kind not in wire.STREAMS, seq))
@@ -132,6 +158,8 @@ class Daemon:
             self.faults.append(json.loads(frame.payload))
         elif frame.type == wire.WINDOW_GRANT:
             self.granted[frame.execution] = json.loads(frame.payload)["consumed"]
+        elif frame.type in wire.OF_FILES:
+            self._file(frame)
         elif reply is not None and frame.seq and frame.seq <= reply.seq:
             pass  # told again to a daemon that attached anew
         elif reply is not None:
@@ -146,7 +174,7 @@ class Daemon:
                 reply.displays.append(json.loads(frame.payload))
             else:
                 name = {wire.RESULT: "result", wire.ERROR: "error", wire.LOCALS: "locals", wire.REJECT: "reject",
-                        wire.DONE: "done"}.get(frame.type)
+                        wire.DONE: "done", wire.FILES: "files"}.get(frame.type)
                 if name:
                     assert not getattr(reply, name), f"a second {name}"
                     setattr(reply, name, json.loads(frame.payload))
@@ -180,6 +208,67 @@ class Daemon:
             self.send(wire.DATA, part, execution)
             sent += len(part)
 
+    def _file(self, frame: wire.Frame) -> None:
+        transfer = self.transfers[frame.execution]
+        assert transfer.done is None, "a frame after FILE_DONE"
+        assert frame.seq == 0
+        if frame.type == wire.FILE_BYTES:
+            transfer.data += frame.payload
+            assert len(transfer.data) <= transfer.consumed + wire.FILE_WINDOW_SIZE, "beyond the window"
+            return
+        fields = json.loads(frame.payload)
+        if frame.type == wire.FILE_INFO:
+            transfer.info = fields
+        elif frame.type == wire.FILE_GRANT:
+            transfer.granted = fields["consumed"]
+        else:
+            transfer.done = fields
+
+    def open(self, op: str, path: str = "", **fields: object) -> bytes:
+        """Sends a FILE_OPEN and returns the transfer's id."""
+        id = uuid.uuid4().bytes
+        self.transfers[id] = Transfer()
+        self.send(wire.FILE_OPEN, {"op": op, "path": path, **fields}, id)
+        return id
+
+    def consume(self, id: bytes) -> None:
+        """Grants a transfer what has come of it."""
+        transfer = self.transfers[id]
+        transfer.consumed = len(transfer.data)
+        self.send(wire.FILE_WINDOW, {"consumed": transfer.consumed}, id)
+
+    def end(self, id: bytes) -> Transfer:
+        """Waits for the end of a transfer, and takes all that comes."""
+        transfer = self.transfers[id]
+        while transfer.done is None:
+            if len(transfer.data) - transfer.consumed >= wire.FILE_WINDOW_SIZE // 4:
+                self.consume(id)
+            self.step()
+        return transfer
+
+    def file(self, op: str, path: str = "", **fields: object) -> Transfer:
+        return self.end(self.open(op, path, **fields))
+
+    def upload(self, id: bytes, data: bytes) -> None:
+        """Sends bytes of a write as far as the window allows, until they are all sent or the transfer ends."""
+        transfer, sent = self.transfers[id], 0
+        while sent < len(data) and transfer.done is None:
+            room = transfer.granted + wire.FILE_WINDOW_SIZE - transfer.sent
+            if room <= 0:
+                self.step()
+                continue
+            part = data[sent : sent + min(room, wire.MAX_PAYLOAD)]
+            self.send(wire.FILE_DATA, part, id)
+            sent += len(part)
+            transfer.sent += len(part)
+
+    def put(self, path: str, data: bytes, **fields: object) -> Transfer:
+        """Writes a file."""
+        id = self.open("write", path, **fields)
+        self.upload(id, data)
+        self.send(wire.FILE_END, b"", id)
+        return self.end(id)
+
     def close(self) -> int:
         """Ends the supervisor as a daemon does. Returns its exit status."""
         try:
@@ -194,6 +283,7 @@ class Daemon:
             self.process.wait()
             self.process.stdin.close()
             self.process.stdout.close()
+            self.home.cleanup()
 
 
 class DriverTest(unittest.TestCase):
