@@ -29,6 +29,7 @@ type Config struct {
 	ResultsKept time.Duration
 	MaxResults  int64
 	Execution   ExecutionConfig
+	Files       FilesConfig
 }
 
 // Ceilings are the most that a session may ask for. As Config.MaxLimits, one below Config.Limits means that.

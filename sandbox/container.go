@@ -32,6 +32,7 @@ type container struct {
 	wg      sync.WaitGroup // the reader
 	faults  int            // the reader's alone
 	pinging atomic.Bool    // one PING is on its way out
+	files   transfers
 
 	removing sync.Mutex // held while it is being removed
 	removed  bool       // guarded by removing
@@ -233,6 +234,7 @@ func (c *container) shut() *link {
 	}
 	c.over, c.link = true, nil
 	c.cancel()
+	c.files.lose()
 	return l
 }
 
@@ -293,6 +295,9 @@ func (c *container) handle(f wire.Frame) error {
 	}
 	if f.Type < wire.Ready {
 		return fmt.Errorf("a frame of type %#x from the driver: %w", uint8(f.Type), wire.BadType)
+	}
+	if f.Type.OfFiles() {
+		return c.files.handle(f)
 	}
 	if s := c.user(); s != nil {
 		return s.handle(f)

@@ -21,6 +21,7 @@ func (e *Execution) finish(m wire.DoneMessage, stateLostAt int) error {
 		Duration:       time.Duration(m.Duration * float64(time.Second)),
 		Usage:          ExecutionUsage(m.Usage),
 		Truncated:      m.Truncated,
+		Files:          e.changes(m),
 	}
 	switch r.Outcome {
 	case OutcomeOK:
@@ -111,7 +112,7 @@ func (e *Execution) invalidUTF8() map[string]int64 {
 }
 
 // maxParts bounds the parts of an answer that a driver may name.
-const maxParts = 8
+const maxParts = 9
 
 // leftOut adds what the driver left out to what was left out here; nil for nothing.
 func (e *Execution) leftOut(byDriver map[string]int64) map[string]int64 {

@@ -11,7 +11,7 @@ type Code string
 
 const (
 	CodeInvalid     Code = "invalid"           // the request is wrong; Message says how
-	CodeNotFound    Code = "not_found"         // no such session, or no such execution
+	CodeNotFound    Code = "not_found"         // no such session, execution or file
 	CodeLost        Code = "lost"              // the session is gone with its variables; Message is the cause
 	CodeExpired     Code = "expired"           // the session's time was over; Message says which
 	CodeBusy        Code = "busy"              // the session's queue is full; RetryAfter says when to come back
@@ -21,7 +21,13 @@ const (
 	CodeUnsupported Code = "unsupported"       // the runtime cannot do this
 	CodeEngine      Code = "engine"            // the container engine failed or did not answer in time
 	CodeClosed      Code = "closed"            // the daemon is shutting down
-	CodeConflict    Code = "conflict"          // the id, or the idempotency key, is in use for something else
+	CodeConflict    Code = "conflict"          // the id, or the idempotency key, is in use for something else; a file is not what it must be
+	// Of files alone.
+	CodeNoSpace      Code = "no_space"     // the session's disk is full
+	CodeTooLarge     Code = "too_large"    // the file is larger than one may be
+	CodePrecondition Code = "precondition" // the file is another one than the request said
+	CodeRange        Code = "range"        // the part asked for is beyond the file
+	CodeAborted      Code = "aborted"      // the transfer was ended from inside the session, or its connection broke
 )
 
 // Error is an error whose Message may be shown to a caller. Err, which may name hosts, paths and ids, is for the log.
@@ -29,6 +35,7 @@ type Error struct {
 	Code       Code
 	Message    string
 	RetryAfter time.Duration // 0 where coming back makes no sense
+	File       *FileInfo     // what is there, where that tells more; nil for nothing
 	Err        error
 }
 

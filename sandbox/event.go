@@ -73,6 +73,9 @@ func (ev *Event) size() int64 {
 		if r.Locals != nil {
 			n += len(r.Locals.Values) + len(r.Locals.Inexact)
 		}
+		if r.Files != nil {
+			n += r.Files.size()
+		}
 	}
 	return int64(n)
 }

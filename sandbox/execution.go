@@ -52,7 +52,8 @@ type Execution struct {
 	value          *Display
 	exception      *Exception
 	locals         *Locals
-	acked          bool // the supervisor may forget it
+	files          *FileChanges // nil for none that it told
+	acked          bool         // the supervisor may forget it
 
 	stateLostAt int         // guarded by the session's mu
 	sent        bool        // guarded by the session's mu; EXECUTE has left
@@ -297,6 +298,8 @@ func (e *Execution) handle(f wire.Frame) error {
 		return e.raised(f)
 	case wire.Locals:
 		return e.variables(f)
+	case wire.Files:
+		return e.changed(f)
 	case wire.InputRequest:
 		return e.ask(f)
 	case wire.WindowGrant:

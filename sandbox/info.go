@@ -57,7 +57,7 @@ func (s *Session) info() Info {
 		info.State, info.Running, info.Queued = StateBusy, s.queue[0].ID(), n-1
 	}
 	info.TTL, info.IdleTTL = s.life.ttl, s.life.idle
-	info.Expires = s.life.due(time.Now(), len(s.queue) > 0)
+	info.Expires = s.life.due(time.Now(), s.busy())
 	return info
 }
 

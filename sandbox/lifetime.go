@@ -53,11 +53,22 @@ func (s *Session) live(ttl, idle, left time.Duration, expire func(s *Session, ca
 	s.arm(now)
 }
 
+// busy needs mu. It tells whether something is being done in the session.
+func (s *Session) busy() bool { return len(s.queue) > 0 || s.uses > 0 }
+
+// use counts a transfer of files, -1 for its end.
+func (s *Session) use(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.uses += n
+	s.life.active = time.Now()
+}
+
 // check ends s if it has to end, and else comes back when it may have to.
 func (s *Session) check(expire func(s *Session, cause string)) {
 	now := time.Now()
 	s.mu.Lock()
-	cause := s.life.cause(now, len(s.queue) > 0)
+	cause := s.life.cause(now, s.busy())
 	if cause == "" {
 		s.arm(now)
 	}
@@ -70,7 +81,7 @@ func (s *Session) check(expire func(s *Session, cause string)) {
 
 // arm needs mu. It sets the timer to when s may have to end.
 func (s *Session) arm(now time.Time) {
-	at := s.life.due(now, len(s.queue) > 0)
+	at := s.life.due(now, s.busy())
 	if s.over || at.IsZero() {
 		s.life.timer.Stop()
 		return

@@ -25,6 +25,7 @@ func (c *container) reconnect(old *link, err error) *link {
 	if c.spend("its connection broke", err) { // nothing in a warm one is worth the wait
 		return nil
 	}
+	c.files.lose()
 	c.log.Debug("stream broke", "err", err)
 	ctx, cancel := context.WithTimeout(c.ctx, c.patience())
 	defer cancel()

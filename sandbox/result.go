@@ -40,6 +40,8 @@ type Result struct {
 	Result   *Display  `json:"result,omitempty"`
 	Displays []Display `json:"displays,omitempty"`
 	Locals   *Locals   `json:"locals,omitempty"`
+	// Files are those that changed; nil where nobody knows, for the process that ran the code died.
+	Files *FileChanges `json:"files,omitempty"`
 
 	Duration  time.Duration    `json:"-"` // that the user's code ran
 	Usage     ExecutionUsage   `json:"usage"`

@@ -32,6 +32,7 @@ type Session struct {
 	cancelStart context.CancelFunc
 
 	background backgroundLog
+	gate       gate // of transfers of files
 
 	wg sync.WaitGroup // what every execution has under way
 
@@ -47,6 +48,7 @@ type Session struct {
 	// readopt takes what the supervisor kept of an earlier daemon's executions, once; the reader's alone.
 	readopt func([]wire.KeptExecution)
 	life    life // guarded by mu
+	uses    int  // guarded by mu; transfers of files under way
 
 	asking   chan struct{} // holds the one question that may be asked
 	question *question     // guarded by mu; whose reply is waited for, nil for none

@@ -26,6 +26,7 @@ func RunConformance(t *testing.T, spec sandbox.Spec, newRuntime func(*testing.T)
 	for name, check := range map[string]func(*conformance){
 		"start gives an instance made from the spec":   (*conformance).start,
 		"the supervisor answers and executes":          (*conformance).execute,
+		"files go in and out":                          (*conformance).files,
 		"instances are apart":                          (*conformance).apart,
 		"a cancelled start leaves nothing":             (*conformance).cancelled,
 		"the stream honours deadlines":                 (*conformance).deadlines,
@@ -155,6 +156,44 @@ func (c *conformance) execute() {
 			c.Errorf("done: got %+v of %s", done, f.Execution)
 		}
 		return
+	}
+}
+
+func (c *conformance) files() {
+	p := c.attach(c.begin())
+	const text = "what is written is read"
+	transfer := func(m wire.FileOpenMessage, data string) (got string, done wire.FileDoneMessage) {
+		id := uuid.New()
+		p.send(c, wire.FileOpen, id, wire.Marshal(m))
+		if m.Op == wire.FileWrite {
+			p.send(c, wire.FileData, id, []byte(data))
+			p.send(c, wire.FileEnd, id, nil)
+		}
+		for {
+			f, err := p.decoder.NextMessage()
+			if err != nil {
+				c.Fatalf("read: %v", err)
+			}
+			switch {
+			case f.Execution != id:
+			case f.Type == wire.FileBytes:
+				got += string(f.Payload)
+			case f.Type == wire.FileDone:
+				if err := wire.Unmarshal(f.Payload, &done); err != nil {
+					c.Fatal(err)
+				}
+				return got, done
+			}
+		}
+	}
+	if _, done := transfer(wire.FileOpenMessage{Op: wire.FileWrite, Path: "d/f"}, text); done.Error != nil || !done.Created {
+		c.Errorf("written: %+v, %+v", done, done.Error)
+	}
+	if got, done := transfer(wire.FileOpenMessage{Op: wire.FileRead, Path: "d/f"}, ""); got != text || done.Error != nil {
+		c.Errorf("read: %q, %+v", got, done.Error)
+	}
+	if _, done := transfer(wire.FileOpenMessage{Op: wire.FileRead, Path: "d/none"}, ""); done.Error == nil || done.Error.Code != wire.FileNotFound {
+		c.Errorf("of nothing: %+v", done.Error)
 	}
 }
 

@@ -62,13 +62,15 @@ func (c *Call) Exit(code int) {
 
 // driver plays the supervisor, over one attachment after the other.
 type driver struct {
-	play   func(*Call)
-	answer func(wire.Type, wire.QuestionMessage) (wire.Type, []byte)
-	killed chan struct{}
-	ended  chan struct{} // closed when nothing of it is left
-	once   sync.Once
-	conns  sync.WaitGroup
-	plays  sync.WaitGroup
+	play func(*Call)
+	// playFile serves a transfer.
+	playFile func(*FileCall)
+	answer   func(wire.Type, wire.QuestionMessage) (wire.Type, []byte)
+	killed   chan struct{}
+	ended    chan struct{} // closed when nothing of it is left
+	once     sync.Once
+	conns    sync.WaitGroup
+	plays    sync.WaitGroup
 
 	mu    sync.Mutex
 	conn  net.Conn // guarded by mu; the driver's end
@@ -79,9 +81,10 @@ type driver struct {
 	call  *Call    // guarded by mu; the one that runs
 	took  int64    // guarded by mu; bytes of its blobs that are to come
 
-	muted  bool // guarded by mu; nothing is said to the current attachment
-	frozen bool // guarded by mu; nothing is read any more
-	pings  int  // guarded by mu
+	muted     bool                    // guarded by mu; nothing is said to the current attachment
+	frozen    bool                    // guarded by mu; nothing is read any more
+	pings     int                     // guarded by mu
+	transfers map[uuid.UUID]*FileCall // guarded by mu
 }
 
 // kept is an execution that was not acknowledged.
@@ -91,10 +94,14 @@ type kept struct {
 	messages []wire.Frame
 }
 
-func newDriver(play func(*Call), answer func(wire.Type, wire.QuestionMessage) (wire.Type, []byte)) *driver {
-	d := &driver{play: play, answer: answer, killed: make(chan struct{}), ended: make(chan struct{})}
+func newDriver(play func(*Call), playFile func(*FileCall), answer func(wire.Type, wire.QuestionMessage) (wire.Type, []byte)) *driver {
+	d := &driver{
+		play: play, playFile: playFile, answer: answer, killed: make(chan struct{}), ended: make(chan struct{}),
+		transfers: map[uuid.UUID]*FileCall{},
+	}
 	go func() {
 		<-d.killed
+		d.dropFiles()
 		d.conns.Wait()
 		d.plays.Wait()
 		close(d.ended)
@@ -145,7 +152,11 @@ func (d *driver) serve(conn net.Conn) {
 			d.kill()
 			return
 		default:
-			d.take(f)
+			if f.Type.OfFiles() {
+				d.takeFile(f)
+			} else {
+				d.take(f)
+			}
 		}
 	}
 }
@@ -242,6 +253,7 @@ func (d *driver) hello(f wire.Frame) {
 	if wire.Unmarshal(f.Payload, &m) != nil {
 		return
 	}
+	d.dropFiles()
 	ready := wire.ReadyMessage{Protocol: wire.Version, Nonce: m.Nonce, Driver: "fake", Worker: 1}
 	d.mu.Lock()
 	defer d.mu.Unlock()

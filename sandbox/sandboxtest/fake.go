@@ -14,6 +14,8 @@ import (
 type Runtime struct {
 	// Play is called, on a goroutine of the instance's, for every EXECUTE; nil plays Echo.
 	Play func(*Call)
+	// PlayFile is called likewise for every transfer of files; nil gives every instance a Disk.
+	PlayFile func(*FileCall)
 	// Answer answers questions; nil refuses them all as busy. It is called while nothing runs.
 	Answer func(wire.Type, wire.QuestionMessage) (wire.Type, []byte)
 	// OnStart, when not nil, runs before a start; its error is Start's.
@@ -46,6 +48,10 @@ func (r *Runtime) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Instanc
 	if play == nil {
 		play = Echo
 	}
+	playFile := r.PlayFile
+	if playFile == nil {
+		playFile = new(Disk).Play
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.started++
@@ -53,7 +59,7 @@ func (r *Runtime) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Instanc
 		id:      fmt.Sprintf("fake-%d", r.started),
 		spec:    spec,
 		runtime: r,
-		driver:  newDriver(play, r.Answer),
+		driver:  newDriver(play, playFile, r.Answer),
 	}
 	if r.instances == nil {
 		r.instances = map[string]*instance{}
