@@ -45,7 +45,11 @@ func ReadBody(c *fiber.Ctx) (*Body, error) {
 			return nil, fmt.Errorf("set the body's deadline: %w", err)
 		}
 	}
-	if err := body.read(r, int64(announced), s.cfg.MaxBody); err != nil {
+	err := body.read(r, int64(announced), s.cfg.MaxBody)
+	if err == nil && announced < 0 && connOf(c).ended.Load() { // the end of a body in chunks is said before
+		err = errEndedEarly
+	}
+	if err != nil {
 		body.Close()
 		return nil, err
 	}
@@ -88,7 +92,7 @@ func (b *Body) read(r io.Reader, announced, limit int64) error {
 	case int64(len(b.b)) > limit:
 		return bodyTooLarge(limit)
 	case announced >= 0 && int64(len(b.b)) < announced:
-		return refuse(http.StatusBadRequest, "the body ended early")
+		return errEndedEarly
 	}
 	return nil
 }
@@ -125,6 +129,9 @@ func (b *Body) Drop(kept int64) {
 
 // Close frees the bytes.
 func (b *Body) Close() { b.Drop(0) }
+
+// errEndedEarly answers a body that its client did not send to its end.
+var errEndedEarly = refuse(http.StatusBadRequest, "the body ended early")
 
 func bodyTooLarge(limit int64) *Error {
 	return refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", limit))

@@ -22,6 +22,7 @@ type Config struct {
 
 	MaxBody         int64 // bytes of one body
 	MaxInflightBody int64 // bytes of all bodies, and what was decoded from them, at once; at least MaxBody
+	MaxUpload       int64 // bytes of one body that is passed on as it comes
 	MaxHeader       int   // bytes of request line and headers
 	MaxJSONDepth    int   // objects and arrays in each other
 	MaxJSONKeys     int   // members and elements of one body

@@ -27,10 +27,20 @@ type conn struct {
 	conns  *conns
 	linger atomic.Bool
 	socket atomic.Bool // a WebSocket, whose handler closes it with a reason when the server gives up
+	ended  atomic.Bool // its client sends nothing any more, and all that it sent was read
 }
 
 // lingers makes the connection drain what its client still sends when it is closed.
 func (c *conn) lingers() { c.linger.Store(true) }
+
+// Read notes the end. fasthttp takes one between two chunks of a body for the end of the body.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	if err == io.EOF {
+		c.ended.Store(true)
+	}
+	return n, err
+}
 
 func (c *conn) Close() error {
 	defer c.conns.remove(c)

@@ -10,8 +10,8 @@ import (
 // What pages of allowed origins may send and read, besides what any may. Cookies and other credentials of the browser's
 // are never among it: the key is in a header that the page sets.
 const (
-	corsRequestHeaders  = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-API-Key, X-Request-ID"
-	corsResponseHeaders = "Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, WWW-Authenticate, X-Request-ID"
+	corsRequestHeaders  = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, Last-Event-ID, Range, X-API-Key, X-Request-ID"
+	corsResponseHeaders = "Accept-Ranges, Content-Disposition, Content-Range, ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, WWW-Authenticate, X-Request-ID"
 	corsMaxAge          = "600" // seconds that a browser need not ask again
 )
 

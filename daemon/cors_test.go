@@ -26,8 +26,9 @@ func TestCORS_OriginsOfTheConfigurationAlone(t *testing.T) {
 	cfg.CORSOrigins = []string{app, "http://localhost:3000"}
 	s := serve(t, cfg)
 	allowed := "Allow-Origin=" + app + "; Vary=Origin"
-	asked := "Allow-Origin=" + app + "; Allow-Methods=GET, POST; " +
-		"Allow-Headers=Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-API-Key, X-Request-ID; Max-Age=600; Vary=Origin"
+	asked := "Allow-Origin=" + app + "; Allow-Methods=GET, POST, PUT; " +
+		"Allow-Headers=Authorization, Content-Type, Idempotency-Key, " +
+		"If-Match, If-None-Match, If-Range, Last-Event-ID, Range, X-API-Key, X-Request-ID; Max-Age=600; Vary=Origin"
 	with := "\r\nX-API-Key: " + ann
 	for _, tc := range []struct {
 		name, request, headers string

@@ -20,6 +20,7 @@ type Error struct {
 	Code       sandbox.Code  // of Kinds; "" for the status's own
 	Detail     any           // a sentence, or a list of jsonbody.Error; nil is the status's own text
 	RetryAfter time.Duration // 0 for no header
+	Written    []string      // what a request of several files had written before
 	Err        error         // for the log
 }
 
@@ -40,6 +41,13 @@ func Invalid(wrong []jsonbody.Error) *Error {
 // Wrong is one thing wrong with a request; loc says where.
 func Wrong(kind, msg string, loc ...any) []jsonbody.Error {
 	return []jsonbody.Error{{Type: kind, Loc: loc, Msg: msg}}
+}
+
+// AfterWriting is err of a request that had written these files before.
+func AfterWriting(err error, written []string) *Error {
+	e := *asError(err)
+	e.Written = written
+	return &e
 }
 
 func refuse(status int, detail string) *Error { return &Error{Status: status, Detail: detail} }

@@ -43,6 +43,9 @@ func (s *Server) checkBody(c *fiber.Ctx) error {
 	if !hasBody(h) {
 		return nil
 	}
+	if forms := s.takes(c); forms != nil {
+		return s.checkUpload(h, forms)
+	}
 	if !isJSON(string(h.ContentType())) {
 		return refuse(http.StatusUnsupportedMediaType, "the content type must be application/json, in UTF-8")
 	}

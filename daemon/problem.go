@@ -23,6 +23,7 @@ type Problem struct {
 	Code      sandbox.Code     `json:"code"`
 	RequestID string           `json:"request_id" jsonschema:"X-Request-ID, which the daemon's log has too"`
 	Errors    []jsonbody.Error `json:"errors,omitempty" jsonschema:"all that is wrong with the request, when the code is invalid"`
+	Written   []string         `json:"written,omitempty" jsonschema:"what a request of several files had written before"`
 }
 
 // Kind is what errors of one code have in common.
@@ -61,9 +62,9 @@ var Kinds = []Kind{
 	{"no_route", http.StatusNotFound, "No such route", "There is no such route."},
 	{"method_not_allowed", http.StatusMethodNotAllowed, "Method not allowed", "The route has other methods; the Allow header names them."},
 	{"request_timeout", http.StatusRequestTimeout, "Request timeout", "The request did not arrive in time."},
-	{"payload_too_large", http.StatusRequestEntityTooLarge, "Payload too large", "The body is larger than server.max_body."},
+	{"payload_too_large", http.StatusRequestEntityTooLarge, "Payload too large", "The body is larger than server.max_body, or where it is files, than files.max_upload."},
 	{"unsupported_media_type", http.StatusUnsupportedMediaType, "Unsupported media type",
-		"A body is application/json in UTF-8, without a Content-Encoding."},
+		"A body is application/json in UTF-8, or where it is files, one of the types of the route; without a Content-Encoding."},
 	{"host_not_served", http.StatusMisdirectedRequest, "Host not served",
 		"The Host header names a host that is not served; server.allowed_hosts adds names."},
 	{sandbox.CodeInvalid, http.StatusUnprocessableEntity, "Invalid request", "The request is wrong. The errors say what, and where."},
@@ -73,21 +74,28 @@ var Kinds = []Kind{
 	{"internal", http.StatusInternalServerError, "Internal error", "A fault of the daemon, which its log explains under the request's id."},
 	{"overloaded", http.StatusServiceUnavailable, "Overloaded", "Too many bytes of bodies are in flight. Come back after Retry-After."},
 	{codeStarting, http.StatusServiceUnavailable, "Starting", "The daemon is still starting; the detail says with what. Come back after Retry-After."},
-	{sandbox.CodeNotFound, http.StatusNotFound, "Not found", "There is no such session, or no such execution any more."},
+	{sandbox.CodeNotFound, http.StatusNotFound, "Not found", "There is no such session, no such execution any more, or no such file."},
 	{sandbox.CodeConflict, http.StatusConflict, "Conflict",
 		"The idempotency key was used for another request, the id of a session to be made is in use, the session is starting or was ended meanwhile, " +
-			"nothing runs that could be answered, or a question is asked while something runs."},
+			"nothing runs that could be answered, a question is asked while something runs, or what is in the place of a file does not allow it."},
 	{sandbox.CodeLost, http.StatusGone, "Session lost",
 		"The session is gone with its variables; the detail is the cause. The id can be used again after a reset or a delete, or with create."},
 	{sandbox.CodeExpired, http.StatusGone, "Session expired",
 		"The session's time was over; the detail says which. The id can be used again after a reset or a delete, or with create."},
 	{sandbox.CodeBusy, http.StatusTooManyRequests, "Session busy",
-		"Too many executions wait in the session. Come back after Retry-After."},
+		"Too many executions, or transfers of files, wait in the session. Come back after Retry-After."},
 	{codeRate, http.StatusTooManyRequests, "Rate limited", "The key has sent too many requests. Come back after Retry-After."},
 	{codeExecutions, http.StatusTooManyRequests, "Too many executions",
 		"The key has as many executions under way as it may. Come back after Retry-After, or when one has ended."},
 	{sandbox.CodeSessions, http.StatusTooManyRequests, "Too many sessions",
 		"The key has as many sessions as it may. Come back after Retry-After, or when one was reset."},
+	{sandbox.CodePrecondition, http.StatusPreconditionFailed, "Precondition failed",
+		"The file is not the one that If-Match names, or If-None-Match does not allow for."},
+	{sandbox.CodeTooLarge, http.StatusRequestEntityTooLarge, "File too large", "The file, or all files of the request together, are larger than allowed."},
+	{sandbox.CodeRange, http.StatusRequestedRangeNotSatisfiable, "Range not satisfiable", "The Range is beyond the file; Content-Range has its size."},
+	{sandbox.CodeNoSpace, http.StatusInsufficientStorage, "No space", "The session's disk is full. Nothing of the file was written."},
+	{sandbox.CodeAborted, http.StatusServiceUnavailable, "Transfer aborted",
+		"The transfer was ended from inside the session, or its connection broke. Nothing of the file was written; it may be tried again."},
 	{sandbox.CodeUnsupported, http.StatusNotImplemented, "Not supported", "The runtime that sessions run under cannot do this."},
 	{sandbox.CodeCapacity, http.StatusServiceUnavailable, "No capacity", "There is no room for another session. Come back after Retry-After."},
 	{sandbox.CodeImage, http.StatusServiceUnavailable, "Image unavailable", "The image is unknown, or cannot serve."},
@@ -118,7 +126,7 @@ func newFailure(e *Error) Failure {
 
 func newProblem(e *Error, requestID string) Problem {
 	k := e.kind()
-	p := Problem{Type: k.Type(), Title: k.Title, Status: e.Status, Detail: k.Meaning, Code: k.Code, RequestID: requestID}
+	p := Problem{Type: k.Type(), Title: k.Title, Status: e.Status, Detail: k.Meaning, Code: k.Code, RequestID: requestID, Written: e.Written}
 	switch detail := e.Detail.(type) {
 	case string:
 		p.Detail = detail

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/jsonschema-go/jsonschema"
@@ -19,6 +20,7 @@ type Route struct {
 	Details  string // what more there is to say, in Markdown
 	Params   []Param
 	In       any       // zero value of the body's type; nil when there is none
+	Takes    []Media   // forms of a body that the handler takes as it comes, with ReadUpload; none when it takes JSON, or no body
 	Out      any       // zero value of the type of a 200's JSON
 	Events   any       // zero value of the type of an event, where a 200 is a stream of them, or can be asked to be one
 	Socket   *Messages // of a WebSocket
@@ -29,6 +31,12 @@ type Route struct {
 	Early    bool      // answers while the daemon is still starting
 	Examples []Example
 	Handler  fiber.Handler
+}
+
+// Media is a form of a body that is passed on, and not looked into.
+type Media struct {
+	Type   string // "*/*" is any
+	Schema *jsonschema.Schema
 }
 
 // Param is a part of the request beside the body. What Fiber's path names is required.
@@ -61,9 +69,10 @@ type Example struct {
 	After   []string          // what happens before: names of examples, or of what test/contract can bring about
 	Params  map[string]string // by name
 	Accept  string            // the header
-	Body    string            // JSON
+	Body    string            // JSON, or else of Type
+	Type    string            // of a body that is no JSON
 	Status  int
-	// Answer is the body; of a WebSocket, what is said, where a line begins with "> " or "< ". UUIDs, times and measures
+	// Answer is the body, where that is JSON; of a WebSocket, what is said, where a line begins with "> " or "< ". UUIDs, times and measures
 	// stand for others; the same UUID is the same one.
 	Answer string
 }
@@ -84,6 +93,15 @@ func (r *Route) Template() string {
 
 var params = regexp.MustCompile(`:\w+|[*+]$`)
 
+// matches tells whether the request's path is that of the route, before it is routed.
+func (s *Server) matches(c *fiber.Ctx, r Route) bool {
+	i := strings.IndexAny(r.Path, ":*")
+	if i < 0 {
+		return r.Path == c.Path()
+	}
+	return strings.HasPrefix(c.Path(), strings.TrimSuffix(r.Path[:i], "/")) && fiber.RoutePatternMatch(c.Path(), r.Path, s.app.Config())
+}
+
 // Statuses are those of all errors that a client may meet on the route, in order. A 422 of a route without a body or
 // parameters is about an administrator's owner.
 func (r *Route) Statuses() []int {
@@ -97,7 +115,7 @@ func (r *Route) Statuses() []int {
 	if !r.Open {
 		all = append(all, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusTooManyRequests)
 	}
-	if r.In != nil {
+	if r.In != nil || r.Takes != nil {
 		all = append(all, http.StatusRequestTimeout, http.StatusUnprocessableEntity)
 	}
 	slices.Sort(all)

@@ -35,6 +35,7 @@ type Server struct {
 	metrics *metrics.Metrics
 	tracer  *tracing.Tracer
 	open    []Route // those that ask for no key
+	uploads []Route // those that take a body as it comes
 	methods string  // of all routes
 	bound   string  // the address listened on, where it is one; immutable while serving
 
@@ -87,6 +88,9 @@ func New(cfg Config, deps Deps) *Server {
 		s.app.Add(r.Method, r.Path, routed(r, deps.Starting))
 		if r.Open {
 			s.open = append(s.open, *r)
+		}
+		if r.Takes != nil {
+			s.uploads = append(s.uploads, *r)
 		}
 	}
 	server, handler := s.app.Server(), s.app.Handler()

@@ -105,6 +105,17 @@ func (s *server) testRoutes() []daemon.Route {
 			}
 			return daemon.WriteJSON(c, map[string]string{"text": text})
 		}},
+		{Method: http.MethodPut, Path: "/files/*", Takes: []daemon.Media{{Type: "*/*"}}, Handler: swallow},
+		{Method: http.MethodPost, Path: "/files", Takes: []daemon.Media{{Type: "multipart/form-data"}, {Type: "application/x-tar"}}, Handler: swallow},
+		{Method: http.MethodPut, Path: "/begun", Takes: []daemon.Media{{Type: "*/*"}}, Handler: func(c *fiber.Ctx) error {
+			body := daemon.ReadUpload(c)
+			if _, err := body.Read(make([]byte, 1)); err != nil {
+				return err
+			}
+			s.entered <- struct{}{}
+			_, err := io.Copy(io.Discard, body)
+			return err
+		}},
 		{Method: http.MethodPost, Path: "/hold", Handler: func(c *fiber.Ctx) error {
 			body, err := daemon.ReadBody(c)
 			if err != nil {

@@ -5,7 +5,6 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fasthttp/websocket"
@@ -53,11 +52,7 @@ func (s *Server) signIn(c *fiber.Ctx) error {
 // isOpen tells whether the request is for a route that asks for no key.
 func (s *Server) isOpen(c *fiber.Ctx) bool {
 	for _, r := range s.open {
-		if r.Method != c.Method() {
-			continue
-		}
-		pattern := strings.ContainsAny(r.Path, "*:")
-		if r.Path == c.Path() || pattern && fiber.RoutePatternMatch(c.Path(), r.Path, s.app.Config()) {
+		if r.Method == c.Method() && s.matches(c, r) {
 			return true
 		}
 	}

@@ -41,26 +41,26 @@ func Stream(c *fiber.Ctx, contentType string, write func(ctx context.Context, s 
 	c.Set("X-Accel-Buffering", "no") // nginx would hold it back
 	c.Response().ImmediateHeaderFlush = true
 	sc.open.Add(1)
-	c.Context().SetBodyStream(&bodyStream{over: sc.close, write: func(w io.Writer) error {
+	c.Context().SetBodyStream(&bodyStream{over: sc.close, write: func(w io.Writer) (int64, error) {
 		ctx, stop := watchLeave(ctx, nc)
 		defer stop()
 		defer server.recoverTail()
 		write(ctx, &StreamWriter{w: w, conn: nc, timeout: server.cfg.WriteTimeout, heartbeat: server.beat})
-		return nc.SetWriteDeadline(time.Now().Add(server.cfg.WriteTimeout)) // for the end of the body
+		return 0, nc.SetWriteDeadline(time.Now().Add(server.cfg.WriteTimeout)) // for the end of the body
 	}}, -1)
 }
 
 // bodyStream is a body that fasthttp has written in the connection's own goroutine. The stream writers of fasthttp's
 // take it in pieces of 4 KiB from a goroutine of their own.
 type bodyStream struct {
-	write func(w io.Writer) error
+	write func(w io.Writer) (int64, error) // returns how many bytes it wrote, where that was said before
 	over  func()
 }
 
 var _ fasthttp.BodyWriterTo = (*bodyStream)(nil)
 
 // WriteTo returns when the body is written, or the connection fails; then w knows the error too.
-func (b *bodyStream) WriteTo(w io.Writer) (int64, error) { return 0, b.write(w) }
+func (b *bodyStream) WriteTo(w io.Writer) (int64, error) { return b.write(w) }
 
 // SupportsBodyWriteTo makes fasthttp call WriteTo.
 func (b *bodyStream) SupportsBodyWriteTo() bool { return true }

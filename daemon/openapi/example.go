@@ -25,7 +25,7 @@ func illustrate(op *operation, route *daemon.Route) error {
 				p.Examples.set(e.Name, example{Summary: e.Summary, Value: value})
 			}
 		}
-		if e.Body != "" && e.Status != http.StatusUnprocessableEntity {
+		if e.Body != "" && e.Type == "" && e.Status != http.StatusUnprocessableEntity {
 			if op.RequestBody == nil {
 				return fmt.Errorf("example %s: the route takes no body", e.Name)
 			}

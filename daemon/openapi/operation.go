@@ -106,6 +106,13 @@ func (r *reflector) request(op *operation, route *daemon.Route) error {
 			return fmt.Errorf("%s is not described", found[0])
 		}
 	}
+	if route.Takes != nil {
+		op.RequestBody = &requestBody{Required: true}
+		for _, form := range route.Takes {
+			op.RequestBody.Content.set(form.Type, &mediaType{Schema: form.Schema})
+		}
+		return nil
+	}
 	if route.In == nil {
 		return nil
 	}
@@ -176,8 +183,11 @@ func (r *reflector) failures(op *operation, route *daemon.Route) error {
 			}
 		}
 		response := op.response(status, strings.Join(meanings, "\n\n"))
+		if route.Method == http.MethodHead {
+			continue
+		}
 		response.content(mediaType, s)
-		if mediaType == problemBody && route.In != nil && slices.Contains(unread, status) {
+		if mediaType == problemBody && (route.In != nil || route.Takes != nil) && slices.Contains(unread, status) {
 			failure, err := r.of(reflect.TypeFor[daemon.Failure]())
 			if err != nil {
 				return err
