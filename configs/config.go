@@ -10,6 +10,7 @@ type Config struct {
 	Limits    Limits    `yaml:"limits" reload:"live"`
 	MaxLimits MaxLimits `yaml:"max_limits" reload:"live"`
 	Execution Execution `yaml:"execution" reload:"live"`
+	Files     Files     `yaml:"files"`
 	Sessions  Sessions  `yaml:"sessions"`
 	Pool      Pool      `yaml:"pool"`
 	Auth      Auth      `yaml:"auth"`
@@ -95,6 +96,13 @@ type Execution struct {
 
 	ResultsKept time.Duration `yaml:"results_kept"`
 	MaxResults  Size          `yaml:"max_results"`
+}
+
+// Files bounds what is done with the files of sessions over the API.
+type Files struct {
+	MaxUpload Size `yaml:"max_upload"`
+	Transfers int  `yaml:"transfers" reload:"live"`
+	MaxList   int  `yaml:"max_list" reload:"live"`
 }
 
 // Sessions bounds all sessions together, and their lives.

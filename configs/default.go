@@ -54,6 +54,7 @@ func Default() *Config {
 			ResultsKept:    15 * time.Minute,
 			MaxResults:     64 * MiB,
 		},
+		Files: Files{MaxUpload: 1 * GiB, Transfers: 4, MaxList: 1000},
 		Sessions: Sessions{
 			Max:              64,
 			MaxStarting:      4,

@@ -20,6 +20,10 @@ const (
 	minPidsRunsc = 128
 	// maxPreload is how many modules a container may import before its first cell.
 	maxPreload = 64
+	// maxTransfers is how many transfers of files of one session a driver serves, and maxList how many entries one list of it
+	// has.
+	maxTransfers = 8
+	maxList      = 10_000
 	// maxUID is the last that an engine accepts.
 	maxUID = 1<<31 - 1
 )
@@ -102,6 +106,7 @@ func (c *Config) Validate() error {
 	c.Docker.validate(&v)
 	c.Limits.validate(&v)
 	c.Execution.validate(&v)
+	c.Files.validate(&v)
 	c.MaxLimits.validate(&v)
 	c.Sessions.validate(&v)
 	c.Pool.validate(&v)
@@ -204,6 +209,12 @@ func (e *Execution) validate(v *checks) {
 	between(v, "execution.max_locals_value", e.MaxLocalsValue, 1*KiB, maxMessage-2*MiB)
 	between(v, "execution.results_kept", e.ResultsKept, time.Second, 24*time.Hour)
 	between(v, "execution.max_results", e.MaxResults, 1*MiB, 1*TiB)
+}
+
+func (f *Files) validate(v *checks) {
+	between(v, "files.max_upload", f.MaxUpload, 1*KiB, 1*TiB)
+	between(v, "files.transfers", f.Transfers, 1, maxTransfers)
+	between(v, "files.max_list", f.MaxList, 1, maxList)
 }
 
 func (s *Sessions) validate(v *checks) {

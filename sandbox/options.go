@@ -16,8 +16,8 @@ type SessionOptions struct {
 	Env     map[string]string
 	// Timeout is that of executions which name none.
 	Timeout time.Duration
-	// TTL is how long the session lasts, and IdleTTL how long it lasts while nothing is executed in it. 0 is for ever; nil
-	// is the configuration's.
+	// TTL is how long the session lasts, and IdleTTL how long it lasts while nothing is executed in it and no file
+	// transferred. 0 is for ever; nil is the configuration's.
 	TTL, IdleTTL *time.Duration
 }
 

@@ -71,6 +71,7 @@ func sandboxConfig(c *configs.Config) sandbox.Config {
 			MaxLocals:      int64(c.Execution.MaxLocals),
 			MaxLocalsValue: int64(c.Execution.MaxLocalsValue),
 		},
+		Files: sandbox.FilesConfig{MaxUpload: int64(c.Files.MaxUpload), Transfers: c.Files.Transfers},
 	}
 }
 
@@ -82,6 +83,7 @@ func serverConfig(c *configs.Config) daemon.Config {
 		MaxConnections:  c.Server.MaxConnections,
 		MaxBody:         int64(c.Server.MaxBody),
 		MaxInflightBody: int64(c.Server.MaxInflightBody),
+		MaxUpload:       int64(c.Files.MaxUpload),
 		MaxHeader:       int(c.Server.MaxHeader),
 		MaxJSONDepth:    c.Server.MaxJSONDepth,
 		MaxJSONKeys:     c.Server.MaxJSONKeys,
@@ -158,6 +160,7 @@ func restLimits(c *configs.Config) rest.Limits {
 		MaxStderr:  int64(c.Execution.MaxStderr),
 		MaxDisplay: int64(c.Execution.MaxDisplay),
 		MaxLocals:  int64(c.Execution.MaxLocals),
+		MaxList:    c.Files.MaxList,
 
 		Session:    sessions.Ceilings(),
 		MaxTTL:     sessions.MaxTTL,

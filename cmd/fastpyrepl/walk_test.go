@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	walkBody   = 64 << 10               // server.max_body
+	walkBody   = 64 << 10               // server.max_body, and files.max_upload
 	walkHeader = 4 << 10                // server.max_header
 	walkRead   = 500 * time.Millisecond // server.read_timeout
 	walkOrigin = "https://app.example"  // of server.cors_origins
@@ -46,6 +46,7 @@ func newWalk(t *testing.T) *walk {
 	cfg := configs.Default()
 	cfg.Server.CORSOrigins = []string{walkOrigin}
 	cfg.Server.MaxBody, cfg.Server.MaxInflightBody, cfg.Server.MaxHeader = walkBody, 16*walkBody, walkHeader
+	cfg.Files.MaxUpload = walkBody
 	cfg.Server.ReadTimeout, cfg.Server.IdleTimeout = walkRead, walkRead
 	w := &walk{running: &running{cfg: cfg, log: slog.New(slog.DiscardHandler), level: new(slog.LevelVar), metrics: metrics.New("test")}, session: "ann-is-working"}
 	keys := auth.Config{Required: true}
@@ -135,7 +136,11 @@ func to(r daemon.Route, session, execution string) request {
 	path = strings.ReplaceAll(path, ":file", "swagger-ui.css")
 	path = strings.ReplaceAll(parameter.ReplaceAllString(path, session), "*", "x")
 	q := request{method: r.Method, path: path, headers: []string{"Host: localhost"}}
-	if r.In != nil && r.Method != http.MethodGet {
+	switch {
+	case r.Takes != nil && r.Method == http.MethodPost:
+		q = q.with("--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n1\r\n--b--\r\n").
+			add("Content-Type: multipart/form-data; boundary=b")
+	case r.In != nil && r.Method != http.MethodGet:
 		q = q.with(fmt.Sprintf(`{"code":"x","session_id":%q}`, session))
 	}
 	return q
@@ -222,6 +227,9 @@ func receive(t *testing.T, conn net.Conn, method string, ends bool) answer {
 		return a
 	}
 	body, err := io.ReadAll(resp.Body)
+	if err == nil && method == http.MethodHead && (resp.StatusCode == 408 || resp.StatusCode == 431) {
+		body, err = io.ReadAll(r) // the server does not know the method of what it could not read
+	}
 	if err != nil {
 		t.Fatalf("after %d: %v", resp.StatusCode, err)
 	}

@@ -57,6 +57,7 @@ type Ending struct {
 	Truncated     map[string]int64       `json:"truncated" jsonschema:"bytes left out, by part"`
 	InvalidUTF8   map[string]int64       `json:"invalid_utf8" jsonschema:"bytes that were not UTF-8 and became U+FFFD, by stream"`
 	Usage         sandbox.ExecutionUsage `json:"usage"`
+	Files         *sandbox.FileChanges   `json:"files" jsonschema:"that changed while the code ran, null where nobody knows"`
 	StateLostAt   int                    `json:"state_lost_at,omitzero" jsonschema:"said once: the earlier execution at which the variables were lost"`
 }
 
@@ -91,6 +92,7 @@ func newEventMessage(ev sandbox.Event, x *sandbox.Execution) EventMessage {
 			Truncated:     whole.Truncated,
 			InvalidUTF8:   whole.InvalidUTF8,
 			Usage:         whole.Usage,
+			Files:         whole.Files,
 			StateLostAt:   whole.StateLostAt,
 		}
 	}

@@ -23,7 +23,7 @@ var executeExamples = []daemon.Example{
 			"stdout": "hello\n", "stderr": "", "locals": null, "execution_time": 0.000712, "session_id": "demo", "error": null,
 			"session_created": true, "execution_id": "cf0907f7-96c2-4ba5-8505-b5fc9dda7852", "execution_count": 1, "outcome": "ok",
 			"state_kept": true, "exception": null, "result": {"text/plain": "21"}, "displays": [], "truncated": {}, "invalid_utf8": {},
-			"usage": {"cpu_time": 0.000983, "wall_time": 0.00227, "memory_peak": 12869632}
+			"usage": {"cpu_time": 0.000983, "wall_time": 0.00227, "memory_peak": 12869632}, "files": {"created": [], "modified": [], "deleted": []}
 		}`,
 	},
 	{
@@ -36,7 +36,7 @@ var executeExamples = []daemon.Example{
 			"session_id": "demo", "error": null,
 			"session_created": false, "execution_id": "c8a4c1dd-0ea7-4c2f-a4f7-80b47cb7b7c5", "execution_count": 2, "outcome": "ok",
 			"state_kept": true, "exception": null, "result": null, "displays": [], "truncated": {}, "invalid_utf8": {},
-			"usage": {"cpu_time": 0.000411, "wall_time": 0.00103, "memory_peak": 12869632}, "locals_inexact": ["y"]
+			"usage": {"cpu_time": 0.000411, "wall_time": 0.00103, "memory_peak": 12869632}, "files": {"created": [], "modified": [], "deleted": []}, "locals_inexact": ["y"]
 		}`,
 	},
 	{
@@ -54,7 +54,7 @@ var executeExamples = []daemon.Example{
 				"traceback": ["Traceback (most recent call last):", "  File \"Cell [1]\", line 3, in <module>", "    f()", "    ~^^", "  File \"Cell [1]\", line 2, in f", "    return 1 / 0", "           ~~^~~", "ZeroDivisionError: division by zero"]
 			},
 			"result": null, "displays": [], "truncated": {}, "invalid_utf8": {},
-			"usage": {"cpu_time": 0.00196, "wall_time": 0.00312, "memory_peak": 12869632}
+			"usage": {"cpu_time": 0.00196, "wall_time": 0.00312, "memory_peak": 12869632}, "files": {"created": [], "modified": [], "deleted": []}
 		}`,
 	},
 	{
@@ -72,7 +72,7 @@ var executeExamples = []daemon.Example{
 				"traceback": ["Traceback (most recent call last):", "  File \"Cell [1]\", line 2, in <module>", "    time.sleep(60)", "    ~~~~~~~~~~^^^^", "KeyboardInterrupt"]
 			},
 			"result": null, "displays": [], "truncated": {}, "invalid_utf8": {},
-			"usage": {"cpu_time": 0.493, "wall_time": 0.503, "memory_peak": 12869632}
+			"usage": {"cpu_time": 0.493, "wall_time": 0.503, "memory_peak": 12869632}, "files": {"created": [], "modified": [], "deleted": []}
 		}`,
 	},
 	{
@@ -94,7 +94,7 @@ data: {"seq":3,"type":"result","execution_id":"8bc6b14f-5a55-4a35-9cc7-38a4f8b2a
 
 id: 4
 event: done
-data: {"seq":4,"type":"done","execution_id":"8bc6b14f-5a55-4a35-9cc7-38a4f8b2a0e1","time":"2026-11-23T00:22:13.701337159Z","outcome":"ok","state_kept":true,"error":null,"execution_time":0.00041,"locals":null,"truncated":{},"invalid_utf8":{},"usage":{"cpu_time":0.0006,"wall_time":0.0017,"memory_peak":12869632}}
+data: {"seq":4,"type":"done","execution_id":"8bc6b14f-5a55-4a35-9cc7-38a4f8b2a0e1","time":"2026-11-23T00:22:13.701337159Z","outcome":"ok","state_kept":true,"error":null,"execution_time":0.00041,"locals":null,"truncated":{},"invalid_utf8":{},"usage":{"cpu_time":0.0006,"wall_time":0.0017,"memory_peak":12869632},"files":{"created":[],"modified":[],"deleted":[]}}
 
 `,
 	},
@@ -106,7 +106,7 @@ data: {"seq":4,"type":"done","execution_id":"8bc6b14f-5a55-4a35-9cc7-38a4f8b2a0e
 		Answer: `{"seq":1,"type":"started","execution_id":"0c5a8b6e-7a2e-4f5b-8f0d-c6f0fbb7d0a9","time":"2026-11-23T00:22:13.699601567Z","session_id":"demo","session_created":true,"execution_count":1}
 {"seq":2,"type":"stderr","execution_id":"0c5a8b6e-7a2e-4f5b-8f0d-c6f0fbb7d0a9","time":"2026-11-23T00:22:13.701259629Z","text":"Traceback (most recent call last):\n  File \"Cell [1]\", line 1, in <module>\n    1 / 0\n    ~~^~~\nZeroDivisionError: division by zero\n"}
 {"seq":3,"type":"error","execution_id":"0c5a8b6e-7a2e-4f5b-8f0d-c6f0fbb7d0a9","time":"2026-11-23T00:22:13.701279629Z","exception":{"type":"ZeroDivisionError","message":"division by zero","traceback":["Traceback (most recent call last):","  File \"Cell [1]\", line 1, in <module>","    1 / 0","    ~~^~~","ZeroDivisionError: division by zero"]}}
-{"seq":4,"type":"done","execution_id":"0c5a8b6e-7a2e-4f5b-8f0d-c6f0fbb7d0a9","time":"2026-11-23T00:22:13.701337159Z","outcome":"error","state_kept":true,"error":"ZeroDivisionError: division by zero","execution_time":0.00041,"locals":null,"truncated":{},"invalid_utf8":{},"usage":{"cpu_time":0.0006,"wall_time":0.0017,"memory_peak":12869632}}
+{"seq":4,"type":"done","execution_id":"0c5a8b6e-7a2e-4f5b-8f0d-c6f0fbb7d0a9","time":"2026-11-23T00:22:13.701337159Z","outcome":"error","state_kept":true,"error":"ZeroDivisionError: division by zero","execution_time":0.00041,"locals":null,"truncated":{},"invalid_utf8":{},"usage":{"cpu_time":0.0006,"wall_time":0.0017,"memory_peak":12869632},"files":{"created":[],"modified":[],"deleted":[]}}
 `,
 	},
 	{

@@ -37,7 +37,7 @@ var executionExamples = []daemon.Example{
 			"stdout": "", "stderr": "", "locals": null, "execution_time": 0.000088, "session_id": "demo", "error": null,
 			"session_created": true, "execution_id": "` + theCode + `", "execution_count": 1, "outcome": "ok",
 			"state_kept": true, "exception": null, "result": {"text/plain": "45"}, "displays": [], "truncated": {}, "invalid_utf8": {},
-			"usage": {"cpu_time": 0.00031, "wall_time": 0.00107, "memory_peak": 12869632}
+			"usage": {"cpu_time": 0.00031, "wall_time": 0.00107, "memory_peak": 12869632}, "files": {"created": [], "modified": [], "deleted": []}
 		}`,
 	},
 	{
@@ -71,7 +71,7 @@ data: {"seq":2,"type":"result","execution_id":"` + theCode + `","time":"2026-11-
 
 id: 3
 event: done
-data: {"seq":3,"type":"done","execution_id":"` + theCode + `","time":"2026-11-23T00:22:13.701337159Z","outcome":"ok","state_kept":true,"error":null,"execution_time":0.000088,"locals":null,"truncated":{},"invalid_utf8":{},"usage":{"cpu_time":0.00031,"wall_time":0.00107,"memory_peak":12869632}}
+data: {"seq":3,"type":"done","execution_id":"` + theCode + `","time":"2026-11-23T00:22:13.701337159Z","outcome":"ok","state_kept":true,"error":null,"execution_time":0.000088,"locals":null,"truncated":{},"invalid_utf8":{},"usage":{"cpu_time":0.00031,"wall_time":0.00107,"memory_peak":12869632},"files":{"created":[],"modified":[],"deleted":[]}}
 
 `,
 	},
@@ -81,7 +81,7 @@ data: {"seq":3,"type":"done","execution_id":"` + theCode + `","time":"2026-11-23
 		Params: map[string]string{"id": theCode, "after": "2"},
 		Accept: ndjson.mediaType,
 		Status: http.StatusOK,
-		Answer: `{"seq":3,"type":"done","execution_id":"` + theCode + `","time":"2026-11-23T00:22:13.701337159Z","outcome":"ok","state_kept":true,"error":null,"execution_time":0.000088,"locals":null,"truncated":{},"invalid_utf8":{},"usage":{"cpu_time":0.00031,"wall_time":0.00107,"memory_peak":12869632}}
+		Answer: `{"seq":3,"type":"done","execution_id":"` + theCode + `","time":"2026-11-23T00:22:13.701337159Z","outcome":"ok","state_kept":true,"error":null,"execution_time":0.000088,"locals":null,"truncated":{},"invalid_utf8":{},"usage":{"cpu_time":0.00031,"wall_time":0.00107,"memory_peak":12869632},"files":{"created":[],"modified":[],"deleted":[]}}
 `,
 	},
 	{
@@ -184,14 +184,14 @@ var channelExamples = []daemon.Example{
 < {"seq":2,"type":"input_request","execution_id":"11111111-0000-4000-8000-000000000001","time":"2026-11-23T00:22:13.701279629Z","input_request":{"prompt":"name? ","password":false},"ref":"a"}
 > {"type": "input", "text": "Zoe"}
 < {"seq":3,"type":"stdout","execution_id":"11111111-0000-4000-8000-000000000001","time":"2026-11-23T00:22:14.101279629Z","text":"hi Zoe\n","ref":"a"}
-< {"seq":4,"type":"done","execution_id":"11111111-0000-4000-8000-000000000001","time":"2026-11-23T00:22:14.101337159Z","outcome":"ok","state_kept":true,"error":null,"execution_time":0.4,"locals":null,"truncated":{},"invalid_utf8":{},"usage":{"cpu_time":0.0006,"wall_time":0.4,"memory_peak":12869632},"ref":"a"}
+< {"seq":4,"type":"done","execution_id":"11111111-0000-4000-8000-000000000001","time":"2026-11-23T00:22:14.101337159Z","outcome":"ok","state_kept":true,"error":null,"execution_time":0.4,"locals":null,"truncated":{},"invalid_utf8":{},"usage":{"cpu_time":0.0006,"wall_time":0.4,"memory_peak":12869632},"files":{"created":[],"modified":[],"deleted":[]},"ref":"a"}
 > {"type": "execute", "ref": "b", "code": "import sys, time\nsys.stdout.write('waiting')\ntime.sleep(60)"}
 < {"seq":1,"type":"started","execution_id":"11111111-0000-4000-8000-000000000002","time":"2026-11-23T00:22:15.699601567Z","session_id":"demo","session_created":false,"execution_count":2,"ref":"b"}
 < {"seq":2,"type":"stdout","execution_id":"11111111-0000-4000-8000-000000000002","time":"2026-11-23T00:22:15.700279629Z","text":"waiting","ref":"b"}
 > {"type": "interrupt"}
 < {"seq":3,"type":"stderr","execution_id":"11111111-0000-4000-8000-000000000002","time":"2026-11-23T00:22:15.701259629Z","text":"Traceback (most recent call last):\n  File \"Cell [2]\", line 3, in <module>\n    time.sleep(60)\n    ~~~~~~~~~~^^^^\nKeyboardInterrupt\n","ref":"b"}
 < {"seq":4,"type":"error","execution_id":"11111111-0000-4000-8000-000000000002","time":"2026-11-23T00:22:15.701279629Z","exception":{"type":"KeyboardInterrupt","message":"","traceback":["Traceback (most recent call last):","  File \"Cell [2]\", line 3, in <module>","    time.sleep(60)","    ~~~~~~~~~~^^^^","KeyboardInterrupt"]},"ref":"b"}
-< {"seq":5,"type":"done","execution_id":"11111111-0000-4000-8000-000000000002","time":"2026-11-23T00:22:15.701337159Z","outcome":"interrupted","state_kept":true,"error":"interrupted: the execution was asked to end","execution_time":0.4,"locals":null,"truncated":{},"invalid_utf8":{},"usage":{"cpu_time":0.4,"wall_time":0.4,"memory_peak":12869632},"ref":"b"}
+< {"seq":5,"type":"done","execution_id":"11111111-0000-4000-8000-000000000002","time":"2026-11-23T00:22:15.701337159Z","outcome":"interrupted","state_kept":true,"error":"interrupted: the execution was asked to end","execution_time":0.4,"locals":null,"truncated":{},"invalid_utf8":{},"usage":{"cpu_time":0.4,"wall_time":0.4,"memory_peak":12869632},"files":{"created":[],"modified":[],"deleted":[]},"ref":"b"}
 > {"type": "input", "ref": "c", "text": "x"}
 < {"type":"refused","ref":"c","status":409,"code":"conflict","detail":"nothing runs that could ask for input"}
 `,

@@ -41,7 +41,8 @@ func TestExecute_Golden(t *testing.T) {
 			c.Done(wire.DoneMessage{Outcome: "error", StateKept: true, Duration: 0.25})
 		},
 	}))
-	usage := `"usage":{"cpu_time":0,"wall_time":0,"memory_peak":0}}`
+	usage := `"usage":{"cpu_time":0,"wall_time":0,"memory_peak":0},` +
+		`"files":{"created":[],"modified":[],"deleted":[]}}`
 	for _, tc := range []struct{ body, want string }{
 		{
 			`{"code":"plain","session_id":"s"}`,
@@ -55,7 +56,8 @@ func TestExecute_Golden(t *testing.T) {
 				`"session_created":false,"execution_id":"ID","execution_count":2,"outcome":"ok","state_kept":true,` +
 				`"exception":null,"result":{"text/plain":"42"},` +
 				`"displays":[{"text/plain":"1","image/png":"aGk="}],"truncated":{"stdout":7},"invalid_utf8":{},` +
-				`"usage":{"cpu_time":0.5,"wall_time":1.5,"memory_peak":1024},"locals_inexact":["a"],"locals_omitted":2}`,
+				`"usage":{"cpu_time":0.5,"wall_time":1.5,"memory_peak":1024},` +
+				`"files":{"created":[],"modified":[],"deleted":[]},"locals_inexact":["a"],"locals_omitted":2}`,
 		},
 		{
 			`{"code":"raise","session_id":"s"}`,

@@ -47,7 +47,7 @@ func live(t *testing.T) *api {
 	return serveOn(t, rt, func(s *settings) {
 		s.sandbox.MaxSessions = 8
 		s.sandbox.Limits = sandbox.Limits{
-			Memory: 256 << 20, CPUs: 1, Pids: 64, WorkDir: 32 << 20, Tmp: 16 << 20, Shm: 16 << 20, Inodes: 1024, NoFile: 128,
+			Memory: 256 << 20, CPUs: 1, Pids: 64, WorkDir: 32 << 20, Tmp: 16 << 20, Shm: 16 << 20, Inodes: 120_000, NoFile: 128,
 		}
 	})
 }

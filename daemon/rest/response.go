@@ -25,6 +25,7 @@ type ExecuteResponse struct {
 	Truncated      map[string]int64       `json:"truncated" jsonschema:"bytes left out, by part"`
 	InvalidUTF8    map[string]int64       `json:"invalid_utf8" jsonschema:"bytes that were not UTF-8 and became U+FFFD, by stream"`
 	Usage          sandbox.ExecutionUsage `json:"usage"`
+	Files          *sandbox.FileChanges   `json:"files" jsonschema:"that changed while the code ran, null where nobody knows"`
 	LocalsInexact  jsontext.Value         `json:"locals_inexact,omitempty" jsonschema:"the variables of which locals has a repr"`
 	LocalsOmitted  int                    `json:"locals_omitted,omitzero" jsonschema:"how many variables were left out at the cap"`
 	StateLostAt    int                    `json:"state_lost_at,omitzero" jsonschema:"said once: the earlier execution at which the variables were lost"`
@@ -49,6 +50,7 @@ func newExecuteResponse(r *sandbox.Result, created bool) ExecuteResponse {
 		Truncated:      counts(r.Truncated),
 		InvalidUTF8:    counts(r.InvalidUTF8),
 		Usage:          r.Usage,
+		Files:          r.Files,
 		StateLostAt:    r.StateLostAt,
 	}
 	if r.Result != nil {

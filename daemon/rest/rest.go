@@ -25,6 +25,7 @@ type Manager interface {
 	IsComplete(ctx context.Context, key sandbox.Key, code string) (sandbox.Completeness, error)
 	Inspect(ctx context.Context, key sandbox.Key, code string, cursor int) (sandbox.Inspection, error)
 	Variables(ctx context.Context, key sandbox.Key) (sandbox.Variables, error)
+	Files(ctx context.Context, key sandbox.Key) (*sandbox.Files, error)
 }
 
 // Limits bound what a request may hold, so that one is refused by its field before it is decoded.
@@ -36,6 +37,7 @@ type Limits struct {
 
 	MaxStdout, MaxStderr, MaxDisplay, MaxLocals int64 // bytes
 
+	MaxList            int // entries of one listing of files
 	Session            sandbox.Ceilings
 	MaxTTL, MaxIdleTTL time.Duration // of a session; 0 is for ever
 }

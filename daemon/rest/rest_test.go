@@ -36,6 +36,7 @@ func testConfig() sandbox.Config {
 			MaxContext: 80 << 20, MaxCode: 1 << 10, MaxStdout: 1 << 20, MaxStderr: 1 << 20, MaxDisplay: 1 << 20,
 			MaxLocals: 1 << 20, MaxLocalsValue: 1 << 16,
 		},
+		Files: sandbox.FilesConfig{MaxUpload: 4 << 20, Transfers: 4},
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // Routes is the table: the contract, and what goes beyond it under /v1.
 func (h *Handler) Routes() []daemon.Route {
-	return slices.Concat(h.contract(), h.ofExecutions(), h.ofSessions(), h.inSession(), h.questions())
+	return slices.Concat(h.contract(), h.ofExecutions(), h.ofSessions(), h.inSession(), h.questions(), h.ofFiles())
 }
 
 // contract is the table of fastpyrepl's own routes.

@@ -32,8 +32,10 @@ func (h *Handler) Schemas() daemon.Schemas {
 		reflect.TypeFor[IsCompleteResponse](): func(s *jsonschema.Schema) {
 			s.Properties["status"].Enum = []any{sandbox.StatusComplete, sandbox.StatusIncomplete, sandbox.StatusInvalid}
 		},
-		reflect.TypeFor[sandbox.State]():     func(s *jsonschema.Schema) { s.Enum = anys(sandbox.States) },
-		reflect.TypeFor[sandbox.EventType](): func(s *jsonschema.Schema) { s.Enum = anys(eventTypes()) },
+		reflect.TypeFor[sandbox.FileChanges](): describeChanges,
+		reflect.TypeFor[sandbox.FileType]():    func(s *jsonschema.Schema) { s.Enum = anys(sandbox.FileTypes) },
+		reflect.TypeFor[sandbox.State]():       func(s *jsonschema.Schema) { s.Enum = anys(sandbox.States) },
+		reflect.TypeFor[sandbox.EventType]():   func(s *jsonschema.Schema) { s.Enum = anys(eventTypes()) },
 	}
 }
 
@@ -138,6 +140,14 @@ func describeException(s *jsonschema.Schema) {
 	s.Properties["traceback"].Items = &jsonschema.Schema{Type: "string"}
 }
 
+func describeChanges(s *jsonschema.Schema) {
+	s.Description = "Regular files below the working directory that changed while the code ran, whoever changed them."
+	for _, name := range []string{"created", "modified", "deleted"} {
+		s.Properties[name].Type = "array"
+		s.Properties[name].Items = &jsonschema.Schema{Type: "string"}
+	}
+}
+
 func describeOutcome(s *jsonschema.Schema) {
 	s.Enum = anys(sandbox.Outcomes)
 	s.Description = "How the code ended: well; it raised; its time was up; somebody interrupted it; it was killed at the memory limit; " +
@@ -156,7 +166,7 @@ var eventFields = []struct {
 	{sandbox.EventResult, []string{"data"}},
 	{sandbox.EventError, []string{"exception"}},
 	{sandbox.EventInputRequest, []string{"input_request"}},
-	{sandbox.EventDone, []string{"outcome", "state_kept", "error", "execution_time", "locals", "truncated", "invalid_utf8", "usage"}},
+	{sandbox.EventDone, []string{"outcome", "state_kept", "error", "execution_time", "locals", "truncated", "invalid_utf8", "usage", "files"}},
 }
 
 func eventTypes() []sandbox.EventType {

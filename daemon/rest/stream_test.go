@@ -20,7 +20,8 @@ var variable = regexp.MustCompile(`"time":"[^"]*"|[0-9a-f]{8}-[0-9a-f-]{27}`)
 
 // what "all" says, but for ids and times.
 const ending = `"outcome":"error","state_kept":true,"error":"ValueError: no","execution_time":0.5,"locals":{"a":1},"locals_omitted":2,` +
-	`"truncated":{"stdout":7},"invalid_utf8":{"stdout":1},"usage":{"cpu_time":0,"wall_time":0,"memory_peak":0}`
+	`"truncated":{"stdout":7},"invalid_utf8":{"stdout":1},"usage":{"cpu_time":0,"wall_time":0,"memory_peak":0},` +
+	`"files":{"created":[],"modified":[],"deleted":[]}`
 
 var allSaid = []string{
 	`"seq":1,"type":"started","execution_id":"_",_,"session_id":"s","session_created":true,"execution_count":1`,

@@ -21,6 +21,9 @@ import (
 	"go.uber.org/goleak"
 )
 
+// maxTestList is how many entries a listing has at most.
+const maxTestList = 20
+
 // patience bounds what a test waits for.
 const patience = 30 * time.Second
 
@@ -50,7 +53,7 @@ func serveOn(t *testing.T, rt sandbox.Runtime, change func(*settings)) *api {
 	set := settings{
 		sandbox: testConfig(),
 		server: daemon.Config{
-			MaxBody: 16 << 20, MaxInflightBody: 32 << 20, MaxHeader: 8 << 10, MaxJSONDepth: 64, MaxJSONKeys: 10_000,
+			MaxBody: 16 << 20, MaxInflightBody: 32 << 20, MaxUpload: testConfig().Files.MaxUpload, MaxHeader: 8 << 10, MaxJSONDepth: 64, MaxJSONKeys: 10_000,
 			MaxConnections: 64, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: time.Minute,
 		},
 	}
@@ -67,6 +70,7 @@ func serveOn(t *testing.T, rt sandbox.Runtime, change func(*settings)) *api {
 		MaxCode: x.MaxCode, MaxContext: x.MaxContext, MaxTimeout: x.MaxTimeout,
 		MaxStdout: x.MaxStdout, MaxStderr: x.MaxStderr, MaxDisplay: x.MaxDisplay, MaxLocals: x.MaxLocals,
 		Session: set.sandbox.Ceilings(), MaxTTL: set.sandbox.MaxTTL, MaxIdleTTL: set.sandbox.MaxIdleTTL,
+		MaxList: maxTestList,
 	})
 	set.deps.Log, set.deps.Routes = log, a.handler.Routes()
 	a.server = daemon.New(set.server, set.deps)

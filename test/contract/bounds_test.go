@@ -189,7 +189,7 @@ func TestBounds_OfParameters(t *testing.T) {
 				e.Params[param.Name] = value
 				status, text := p.attempt(t, r, e)
 				where := strings.ToLower(param.Name)
-				if ok := slices.Contains(right, value); (status == http.StatusUnprocessableEntity) == ok || !ok && !blamed(text, param.In, where) {
+				if ok := slices.Contains(right, value); (status == http.StatusUnprocessableEntity) == ok || !ok && r.Method != http.MethodHead && !blamed(text, param.In, where) {
 					t.Errorf("%s %s, %s %.50q: %d %.300s", r.Method, r.Path, param.Name, value, status, text)
 				}
 			}

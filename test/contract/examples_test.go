@@ -2,6 +2,7 @@ package contract_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"mime"
@@ -85,6 +86,10 @@ func (p *player) bringAbout(ctx context.Context, step string) error {
 		return p.until(ctx, http.StatusTooManyRequests, func(int) string { return `{"code":"1","session_id":"demo","detach":true}` })
 	case "there is no room":
 		return p.until(ctx, http.StatusServiceUnavailable, func(i int) string { return fmt.Sprintf(`{"code":"1","session_id":"s%d"}`, i) })
+	case "the disk is full":
+		return p.execute(ctx, "import os\nopen('fill', 'wb').write(bytes(os.statvfs('.').f_bavail * os.statvfs('.').f_frsize))")
+	case "a link is made":
+		return p.execute(ctx, "import os\nos.symlink('/etc/passwd', 'link')")
 	case "a thread writes behind its cell":
 		begin := `{"session_id":"demo","code":"import threading\ngo = threading.Event()\ndef late():\n    go.wait()\n    print('later', flush=True)\nthreading.Thread(target=late).start()"}`
 		for _, body := range []string{begin, `{"session_id":"demo","code":"go.set()"}`} {
@@ -95,6 +100,24 @@ func (p *player) bringAbout(ctx context.Context, step string) error {
 		return nil
 	}
 	return fmt.Errorf("there is no such example, and no way to bring it about")
+}
+
+// execute runs code that must end well.
+func (p *player) execute(ctx context.Context, code string) error {
+	body, err := json.Marshal(map[string]string{"session_id": "demo", "code": code})
+	if err != nil {
+		return err
+	}
+	resp, err := p.send(ctx, "POST", "/execute", string(body), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if !strings.Contains(string(text), `"outcome":"ok"`) {
+		return fmt.Errorf("%s %s, %w", resp.Status, text, err)
+	}
+	return nil
 }
 
 // example finds the one of that name, and its route; nil for none.
@@ -146,7 +169,7 @@ func (p *player) send(ctx context.Context, method, path, body string, header htt
 	for name, values := range header {
 		req.Header[name] = values
 	}
-	if body != "" {
+	if body != "" && req.Header.Get("Content-Type") == "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if p.key != "" {
@@ -159,7 +182,7 @@ func (p *player) send(ctx context.Context, method, path, body string, header htt
 func (p *player) play(ctx context.Context, r *daemon.Route, e daemon.Example) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if e.Body != "" && e.Status < http.StatusBadRequest {
+	if e.Body != "" && e.Type == "" && e.Status < http.StatusBadRequest {
 		if err := p.d.check(e.Body, "paths", r.Template(), strings.ToLower(r.Method), "requestBody", "content", "application/json", "schema"); err != nil {
 			return fmt.Errorf("the request: %w", err)
 		}
@@ -229,6 +252,9 @@ func (p *player) fill(r *daemon.Route, e daemon.Example) (path string, header ht
 	if e.Accept != "" {
 		header.Set("Accept", e.Accept)
 	}
+	if e.Type != "" {
+		header.Set("Content-Type", e.Type)
+	}
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
@@ -277,7 +303,7 @@ func (d *description) checkBody(r *daemon.Route, status int, mediaType, text str
 		}
 		return nil
 	}
-	if content["*/*"] != nil {
+	if content[mediaType] == nil && content["*/*"] != nil {
 		return nil
 	}
 	if content[mediaType] == nil {

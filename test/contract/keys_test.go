@@ -77,7 +77,7 @@ func (p *player) refused(t *testing.T, r *daemon.Route, e daemon.Example, query 
 	if err := p.d.checkAnswer(r, resp, string(text)); err != nil || resp.StatusCode != status {
 		t.Errorf("%s %s%s: %s, want %d; %v", r.Method, r.Path, query, resp.Status, status, err)
 	}
-	if daemon.HasProblems(path) && !strings.Contains(string(text), `"code":"`+code+`"`) {
+	if daemon.HasProblems(path) && r.Method != http.MethodHead && !strings.Contains(string(text), `"code":"`+code+`"`) {
 		t.Errorf("%s %s%s: %s, want the code %s", r.Method, r.Path, query, text, code)
 	}
 	for _, name := range headers {
