@@ -37,6 +37,10 @@ func table() string {
 	for _, c := range clients {
 		b.WriteString("| " + c.name + " | " + c.ending + " |\n")
 	}
+	b.WriteString("\n### Files\n\n| attack | ending, under both |\n| --- | --- |\n")
+	for _, a := range fileAttacks {
+		b.WriteString("| " + a.name + " | " + a.ending + " |\n")
+	}
 	b.WriteString("\n")
 	return b.String()
 }

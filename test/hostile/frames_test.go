@@ -168,6 +168,10 @@ for kind in range(256):
 	unread("LocalsOfTheWrongShape", "crashed", "locals", `say(0x87, b'{"values": [], "inexact": 1, "omitted": -1}')`), // the true ones come second
 	unread("ResultThatNestsDeeply", "ok", "result", `say(0x85, b'{"data": {"a": ' + b"[" * 20000 + b"]" * 20000 + b'}}')`),
 	unread("ResultOfTheWrongShape", "ok", "result", `say(0x85, b"[]")`),
+	unread("FilesThatAreNotJSON", "ok", "files", `say(0x92, b"{")`),
+	unread("FilesThatClimb", "ok", "files", `say(0x92, b'{"created": ["../../etc/passwd"], "modified": [], "deleted": [], "truncated": false}')`),
+	brokenPacket("FilesTwice", `body = b'{"created": [], "modified": [], "deleted": [], "truncated": false}'; say(0x92, body); say(0x92, body)`),
+	brokenPacket("FilesWithoutEnd", `say(0x92, b"x", size=1 << 20)`),
 	unread("DuplicateKeys", "ok", "display", `say(0x84, b'{"data": {"a": 1, "a": 2}}')`),
 	unread("DisplayOfTheWrongShape", "ok", "display", `say(0x84, b'{"data": {}, "metadata": []}')`),
 	unread("CountsWithoutEnd", "ok", "locals", "line = control()\nfor _ in range(1000): say(0x14, struct.pack('>BQ', 0x87, 2**64 - 1), fd=line)"),

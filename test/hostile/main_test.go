@@ -169,6 +169,7 @@ func (w *world) start(ctx context.Context) (err error) {
 			MaxContext: 32 << 20, MaxCode: 1 << 20, MaxStdout: maxOutput, MaxStderr: maxOutput,
 			MaxDisplay: 1 << 20, MaxLocals: 256 << 10, MaxLocalsValue: 64 << 10,
 		},
+		Files: sandbox.FilesConfig{MaxUpload: 64 << 20, Transfers: 4},
 	}, w.log)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err == nil {
@@ -179,10 +180,10 @@ func (w *world) start(ctx context.Context) (err error) {
 	}
 	handler := rest.New(w.manager, rest.Limits{
 		MaxCode: 1 << 20, MaxContext: 32 << 20, MaxTimeout: 30 * time.Second,
-		MaxStdout: maxOutput, MaxStderr: maxOutput, MaxDisplay: 1 << 20, MaxLocals: 256 << 10,
+		MaxStdout: maxOutput, MaxStderr: maxOutput, MaxDisplay: 1 << 20, MaxLocals: 256 << 10, MaxList: 1000,
 	})
 	w.server = daemon.New(daemon.Config{
-		MaxBody: 64 << 20, MaxInflightBody: 128 << 20, MaxHeader: 16 << 10, MaxJSONDepth: 64, MaxJSONKeys: 1000, MaxConnections: 2048,
+		MaxBody: 64 << 20, MaxInflightBody: 128 << 20, MaxUpload: 64 << 20, MaxHeader: 16 << 10, MaxJSONDepth: 64, MaxJSONKeys: 1000, MaxConnections: 2048,
 		ReadTimeout: 10 * time.Second, WriteTimeout: writeTimeout, IdleTimeout: 10 * time.Second,
 	}, daemon.Deps{Log: w.log, Routes: handler.Routes()})
 	w.address, w.served = ln.Addr().String(), make(chan error, 1)
