@@ -45,17 +45,17 @@ func testConfig() daemon.Config {
 	}
 }
 
-// serve starts a server with a few routes and shuts it down at the end.
-func serve(t *testing.T, cfg daemon.Config) *server {
+// serve starts a server with a few routes, and more, and shuts it down at the end.
+func serve(t *testing.T, cfg daemon.Config, more ...daemon.Route) *server {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return serveOn(t, cfg, ln)
+	return serveOn(t, cfg, ln, more...)
 }
 
-func serveOn(t *testing.T, cfg daemon.Config, ln net.Listener) *server {
+func serveOn(t *testing.T, cfg daemon.Config, ln net.Listener, more ...daemon.Route) *server {
 	t.Helper()
 	leaks := goleak.IgnoreCurrent()
 	s := &server{
@@ -66,7 +66,7 @@ func serveOn(t *testing.T, cfg daemon.Config, ln net.Listener) *server {
 	}
 	s.Server = daemon.New(cfg, daemon.Deps{
 		Log:    slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Routes: s.testRoutes(),
+		Routes: append(s.testRoutes(), more...),
 	})
 	s.addr = ln.Addr().String()
 	go func() { s.served <- s.Serve(ln) }()

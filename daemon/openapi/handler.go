@@ -7,14 +7,13 @@ import (
 
 	"github.com/gjyotin305/fastpyrepl/daemon"
 	"github.com/gofiber/fiber/v2"
-	"github.com/google/jsonschema-go/jsonschema"
 )
 
 // Handler serves the document and the pages. It is safe for concurrent use.
 type Handler struct {
 	version  string
 	document atomic.Pointer[[]byte]
-	assets   map[string]asset
+	assets   daemon.Assets
 	index    []byte
 	errors   []byte
 }
@@ -83,33 +82,23 @@ func (h *Handler) Routes() []daemon.Route {
 			},
 			Handler: func(c *fiber.Ctx) error { return html(c, h.errors) },
 		},
-		{
-			Method:  http.MethodGet,
-			Path:    "/docs/:file",
-			Summary: "What the page loads",
-			Params:  []daemon.Param{{In: "path", Name: "file", Schema: &jsonschema.Schema{Type: "string"}}},
-			Answers: []daemon.Answer{{Status: http.StatusOK, MediaType: "*/*"}},
-			Errors:  []int{http.StatusNotFound},
-			Open:    true,
-			Examples: []daemon.Example{
-				{Name: "stylesheet", Params: map[string]string{"file": "swagger-ui.css"}, Status: http.StatusOK},
-				{Name: "no-file", Params: map[string]string{"file": "nothing.js"}, Status: http.StatusNotFound, Answer: `{"detail": "no file of that name"}`},
-			},
-			Handler: h.getFile,
-		},
+		h.files(),
 	}
+}
+
+// files is the route of what the page loads.
+func (h *Handler) files() daemon.Route {
+	r := h.assets.Route("/docs/:file")
+	r.Examples = []daemon.Example{
+		{Name: "stylesheet", Params: map[string]string{"file": "swagger-ui.css"}, Status: http.StatusOK},
+		{Name: "stylesheet-again", Params: map[string]string{"file": "swagger-ui.css", "If-None-Match": "*"}, Status: http.StatusNotModified},
+		{Name: "no-file", Params: map[string]string{"file": "nothing.js"}, Status: http.StatusNotFound, Answer: `{"detail": "no file of that name"}`},
+	}
+	return r
 }
 
 func (h *Handler) getDocument(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderContentType, jsonBody)
 	c.Response().SetBodyRaw(*h.document.Load())
 	return nil
-}
-
-func (h *Handler) getFile(c *fiber.Ctx) error {
-	a, ok := h.assets[c.Params("file")]
-	if !ok {
-		return &daemon.Error{Status: http.StatusNotFound, Detail: "no file of that name"}
-	}
-	return a.send(c)
 }
