@@ -66,12 +66,22 @@ func (s *Server) checkOrigin(c *fiber.Ctx, host string) error {
 	switch site := string(h.Peek("Sec-Fetch-Site")); site {
 	case "", "none", "same-origin":
 	default:
-		return refuse(http.StatusForbidden, "requests from other sites are not allowed")
+		if !s.isVisit(c) {
+			return refuse(http.StatusForbidden, "requests from other sites are not allowed")
+		}
 	}
 	if origin != "" && !sameOrigin(origin, host, c.Context().IsTLS()) {
 		return refuse(http.StatusForbidden, "requests from other origins are not allowed")
 	}
 	return nil
+}
+
+// isVisit tells whether somebody followed a link to what asks for no key. The page that has the link learns nothing of what it
+// leads to, and what it leads to changes nothing.
+func (s *Server) isVisit(c *fiber.Ctx) bool {
+	h := &c.Request().Header
+	return c.Method() == fiber.MethodGet && s.isOpen(c) &&
+		string(h.Peek("Sec-Fetch-Mode")) == "navigate" && string(h.Peek("Sec-Fetch-Dest")) == "document"
 }
 
 // sameOrigin compares scheme, host and port.

@@ -113,6 +113,38 @@ func TestGuard_Origin(t *testing.T) {
 	}
 }
 
+// A link on somebody's page may lead to a page of the daemon's; nothing else that a page can do reaches it.
+func TestGuard_LinksLeadToWhatIsOpen(t *testing.T) {
+	s := serve(t, testConfig())
+	for _, tc := range []struct {
+		path, mode, dest, more string
+		want                   int
+	}{
+		{"GET /free", "navigate", "document", "", 200},
+		{"GET /pages/a", "navigate", "document", "", 200},
+		{"GET /free", "navigate", "iframe", "", 403},
+		{"GET /free", "no-cors", "script", "", 403},
+		{"GET /free", "cors", "empty", "", 403},
+		{"GET /free", "navigate", "document", "Origin: null", 403},
+		{"GET /free", "navigate", "document", "Origin: https://evil.example", 403},
+		{"GET /hello", "navigate", "document", "", 403},
+		{"GET /nowhere", "navigate", "document", "", 403},
+		{"POST /free", "navigate", "document", "", 403},
+		{"POST /echo", "navigate", "document", "", 403},
+	} {
+		method, path, _ := strings.Cut(tc.path, " ")
+		for _, site := range []string{"cross-site", "same-site"} {
+			headers := []string{"Host: localhost", "Sec-Fetch-Site: " + site, "Sec-Fetch-Mode: " + tc.mode, "Sec-Fetch-Dest: " + tc.dest}
+			if tc.more != "" {
+				headers = append(headers, tc.more)
+			}
+			if status, body, _ := s.one(t, method, path, headers, ""); status != tc.want {
+				t.Errorf("%s, %s, %s %s: %d %s, want %d", tc.path, site, tc.mode, tc.dest+" "+tc.more, status, body, tc.want)
+			}
+		}
+	}
+}
+
 func TestGuard_ContentType(t *testing.T) {
 	s := serve(t, testConfig())
 	cases := []struct {
