@@ -28,6 +28,7 @@ type Server struct {
 	Insecure     bool     `yaml:"insecure"`
 	AllowedHosts []string `yaml:"allowed_hosts" reload:"live"`
 	CORSOrigins  []string `yaml:"cors_origins" reload:"live"`
+	Playground   bool     `yaml:"playground"`
 
 	MaxConnections  int  `yaml:"max_connections"`
 	MaxBody         Size `yaml:"max_body"`

@@ -8,6 +8,7 @@ func Default() *Config {
 		Server: Server{
 			Host:            "127.0.0.1",
 			Port:            8000,
+			Playground:      true,
 			MaxConnections:  1024,
 			MaxBody:         448 * MiB,
 			MaxInflightBody: 1 * GiB,

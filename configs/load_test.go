@@ -54,7 +54,7 @@ func TestLoad_LaterSourcesWin(t *testing.T) {
 
 func TestLoad_EveryKeyIsAnEnvironmentVariable(t *testing.T) {
 	values := map[string]string{ // one that is allowed and not the default, for each
-		"SERVER_HOST": "::1", "SERVER_PORT": "1", "SERVER_INSECURE": "true", "SERVER_ALLOWED_HOSTS": "a", "SERVER_CORS_ORIGINS": "https://a",
+		"SERVER_HOST": "::1", "SERVER_PORT": "1", "SERVER_INSECURE": "true", "SERVER_ALLOWED_HOSTS": "a", "SERVER_CORS_ORIGINS": "https://a", "SERVER_PLAYGROUND": "false",
 		"SERVER_MAX_CONNECTIONS": "9", "SERVER_MAX_BODY": "500MiB", "SERVER_MAX_INFLIGHT_BODY": "2GiB", "SERVER_MAX_HEADER": "8KiB", "SERVER_MAX_JSON_DEPTH": "32",
 		"SERVER_MAX_JSON_KEYS": "99", "SERVER_READ_TIMEOUT": "1s", "SERVER_WRITE_TIMEOUT": "1s", "SERVER_IDLE_TIMEOUT": "1s",
 		"SERVER_SHUTDOWN_TIMEOUT": "1s", "DOCKER_HOST": "unix:///x", "DOCKER_RUNTIME": "runc", "DOCKER_SECCOMP": "/x",

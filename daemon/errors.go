@@ -43,6 +43,17 @@ func Wrong(kind, msg string, loc ...any) []jsonbody.Error {
 	return []jsonbody.Error{{Type: kind, Loc: loc, Msg: msg}}
 }
 
+// QueryFlag reads a query parameter that is true or false, false when it is not there.
+func QueryFlag(c *fiber.Ctx, name string) (bool, error) {
+	switch c.Query(name) {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	}
+	return false, Invalid(Wrong("bool_parsing", "Input should be 'true' or 'false'", "query", name))
+}
+
 // AfterWriting is err of a request that had written these files before.
 func AfterWriting(err error, written []string) *Error {
 	e := *asError(err)

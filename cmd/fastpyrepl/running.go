@@ -19,6 +19,7 @@ import (
 	"github.com/gjyotin305/fastpyrepl/daemon/metrics"
 	"github.com/gjyotin305/fastpyrepl/daemon/openapi"
 	"github.com/gjyotin305/fastpyrepl/daemon/ops"
+	"github.com/gjyotin305/fastpyrepl/daemon/playground"
 	"github.com/gjyotin305/fastpyrepl/daemon/rest"
 	"github.com/gjyotin305/fastpyrepl/daemon/tracing"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
@@ -60,6 +61,13 @@ func (d *running) assemble(rt sandbox.Runtime, store sandbox.Store, keys auth.Co
 		return err
 	}
 	routes := slices.Concat(handler.Routes(), ops.Routes(health, d.metrics), api.Routes())
+	if d.cfg.Server.Playground {
+		page, err := playground.New()
+		if err != nil {
+			return err
+		}
+		routes = append(routes, page.Routes()...)
+	}
 	if err := api.Describe(routes, handler.Schemas()); err != nil {
 		return err
 	}

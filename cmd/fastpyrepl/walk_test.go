@@ -133,7 +133,9 @@ var parameter = regexp.MustCompile(`:[a-z_]+`)
 // to is a request for a route, about a session and an execution, that has all it needs but a key.
 func to(r daemon.Route, session, execution string) request {
 	path := strings.ReplaceAll(r.Path, "/executions/:id", "/executions/"+execution)
-	path = strings.ReplaceAll(path, ":file", "swagger-ui.css")
+	if strings.Contains(path, ":file") {
+		path = strings.ReplaceAll(path, ":file", r.Examples[0].Params["file"])
+	}
 	path = strings.ReplaceAll(parameter.ReplaceAllString(path, session), "*", "x")
 	q := request{method: r.Method, path: path, headers: []string{"Host: localhost"}}
 	switch {

@@ -193,7 +193,7 @@ func (h *Handler) deleteFile(c *fiber.Ctx) error {
 		return wrongPath("the working directory itself stays; reset the session to empty it")
 	}
 	var o sandbox.RemoveOptions
-	if o.Recursive, err = flag(c, "recursive"); err != nil {
+	if o.Recursive, err = daemon.QueryFlag(c, "recursive"); err != nil {
 		return err
 	}
 	if o.IfMatch, err = ifMatch(c); err != nil {
@@ -212,7 +212,7 @@ func (h *Handler) deleteFile(c *fiber.Ctx) error {
 // listOptions are what the query says of a listing.
 func (h *Handler) listOptions(c *fiber.Ctx) (o sandbox.ListOptions, err error) {
 	o = sandbox.ListOptions{After: utils.CopyString(c.Query("after")), Limit: h.limits.Load().MaxList}
-	if o.Recursive, err = flag(c, "recursive"); err != nil {
+	if o.Recursive, err = daemon.QueryFlag(c, "recursive"); err != nil {
 		return o, err
 	}
 	if _, err := hex.DecodeString(o.After); err != nil {

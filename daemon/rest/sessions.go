@@ -99,7 +99,7 @@ func lifetime(dst **time.Duration, most time.Duration) jsonbody.Decoder {
 
 // listSessions answers with all sessions, and with what they use where ?usage=true asks for it.
 func (h *Handler) listSessions(c *fiber.Ctx) error {
-	usage, err := flag(c, "usage")
+	usage, err := daemon.QueryFlag(c, "usage")
 	if err != nil {
 		return err
 	}
@@ -126,17 +126,6 @@ func (h *Handler) addUsage(c *fiber.Ctx, key sandbox.Key, r *SessionResponse) {
 	if err == nil && usage != (sandbox.Usage{}) {
 		r.Usage = &SessionUsage{Memory: usage.Memory, CPUTime: usage.CPUTime.Seconds(), Pids: usage.Pids}
 	}
-}
-
-// flag reads a query parameter that is true or false.
-func flag(c *fiber.Ctx, name string) (bool, error) {
-	switch c.Query(name) {
-	case "", "false":
-		return false, nil
-	case "true":
-		return true, nil
-	}
-	return false, daemon.Invalid(daemon.Wrong("bool_parsing", "Input should be 'true' or 'false'", "query", name))
 }
 
 // getSession answers with how a session is, and what it uses.

@@ -19,6 +19,7 @@ import (
 	"github.com/gjyotin305/fastpyrepl/daemon"
 	"github.com/gjyotin305/fastpyrepl/daemon/openapi"
 	"github.com/gjyotin305/fastpyrepl/daemon/ops"
+	"github.com/gjyotin305/fastpyrepl/daemon/playground"
 	"github.com/gjyotin305/fastpyrepl/daemon/rest"
 )
 
@@ -111,7 +112,11 @@ func tables(t *testing.T) []daemon.Route {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.Concat(rest.New(nil, rest.Limits{}).Routes(), ops.Routes(nil, nil), api.Routes())
+	page, err := playground.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Concat(rest.New(nil, rest.Limits{}).Routes(), ops.Routes(nil, nil), api.Routes(), page.Routes())
 }
 
 func TestDocument_IsOpenAPI31(t *testing.T) {
