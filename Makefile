@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: build up down test lint image e2e hostile hostile-gvisor faults faults-long bench soak clean help
+.PHONY: build up down test lint image e2e browser hostile hostile-gvisor faults faults-long bench soak clean help
 
 build: ## Compile the daemon into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/fastpyrepl ./cmd/fastpyrepl
@@ -24,6 +24,9 @@ image: ## Build the images that sessions run in, default and slim
 
 e2e: image ## The end-to-end test through compose
 	go test -count=1 -v -timeout 10m -tags e2e ./test/e2e
+
+browser: image ## The page in Chromium, which has to be installed; screenshots in test/browser/artefacts
+	go test -race -count=1 -v ./test/browser
 
 hostile: image ## The hostile suite: attacks from inside sessions and over HTTP
 	go test -race -count=1 -v -timeout 20m ./test/hostile

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 need_go
-need gcc:gcc python3:python3 curl:curl mkfs.ext4:e2fsprogs mount:mount prlimit:util-linux
+need gcc:gcc python3:python3 curl:curl mkfs.ext4:e2fsprogs mount:mount prlimit:util-linux chromium:chromium
 echo '#include <stdlib.h>' | gcc -E - >/dev/null 2>&1 || need libc6-dev
 scripts/engine.sh
 runner-image/build.sh default

@@ -64,6 +64,7 @@ var arrows = map[string][]string{
 var inTests = map[string]string{
 	"github.com/getkin/":          "test/contract",
 	"github.com/santhosh-tekuri/": "test/contract",
+	"github.com/chromedp/":        "test/browser",
 }
 
 type listed struct {
