@@ -14,8 +14,15 @@ trap 'rm -rf "$work"' EXIT
 go build -o "$work/tally" ./test/tally
 tally() { "$work/tally" -sum "$work/sum" "$@" || true; }
 
+# Attacks and faults are told apart from slowness by time, so that they run by themselves.
+alone='/test/(hostile|faults)$'
 step "Go tests, with the race detector"
-tally -- go test -json -race -count=1 -timeout 20m ./...
+# shellcheck disable=SC2046 # a list of packages
+tally -- go test -json -race -count=1 -timeout 20m $(go list ./... | grep -Ev "$alone")
+
+step "attacks and faults"
+# shellcheck disable=SC2046
+tally -- go test -json -race -count=1 -timeout 20m -p 1 $(go list ./... | grep -E "$alone")
 
 step "driver tests, with the runner image's Python"
 tally -- docker run --rm --network none --read-only --tmpfs /tmp --tmpfs /home/user --user 65534:65534 --volume "$PWD:/src:ro" --workdir /src \
