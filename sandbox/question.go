@@ -150,12 +150,12 @@ func (s *Session) ask(ctx context.Context, t wire.Type, payload []byte) (wire.Fr
 	}
 	defer s.settle(q)
 	if err := s.container.trySend(t, q.id, payload); err != nil {
-		return wire.Frame{}, &Error{Code: CodeEngine, Message: "the connection to the session's container broke", Err: err}
+		return wire.Frame{}, s.brokenOff(err)
 	}
 	select {
 	case f, ok := <-q.reply:
 		if !ok {
-			return f, Errorf(CodeEngine, "the connection to the session's container broke")
+			return f, s.brokenOff(nil)
 		}
 		return f, nil
 	case <-ctx.Done():
@@ -182,6 +182,16 @@ func (s *Session) pose(q *question) error {
 	}
 	s.question = q
 	return nil
+}
+
+// brokenOff is why there is no reply: the session has ended, or its connection broke with cause.
+func (s *Session) brokenOff(cause error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return s.overError()
+	}
+	return &Error{Code: CodeEngine, Message: "the connection to the session's container broke", Err: cause}
 }
 
 // settle no longer waits for q's reply.

@@ -77,7 +77,7 @@ func TestSessions_AreMadeAndEnded(t *testing.T) {
 // An expired session says so, and is never silently empty.
 func TestSessions_TellWhyTheyAreGone(t *testing.T) {
 	p := newTab(t, open, 1280, 800)
-	p.expect(`status of (410|503)`) // what is asked just then
+	p.expect(`status of (409|410)`) // what is asked just then
 	p.enter()
 	p.run("x = 1", "ok")
 	p.at.call(t, "PATCH", "/v1/sessions/"+p.session(), `{"ttl": 0.1}`)
