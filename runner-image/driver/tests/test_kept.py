@@ -81,7 +81,8 @@ class RestartTest(DriverTest):
 
     def test_a_running_execution_is_told_from_its_start(self):
         running = self.daemon.start("print('early')\nimport time\nwhile True: time.sleep(0.01)", meta="mine")
-        self.daemon.wait_for(wire.STDOUT)
+        while self.daemon.replies[running].stdout != b"early\n":  # the line and its end may come one by one
+            self.daemon.step()
         ready = self.again(running)
         self.assertEqual([("mine", 1, True, 0)], [(one["meta"], one["count"], one["running"], one["missing"]) for one in ready["executions"]])
         self.daemon.send(wire.INTERRUPT, {"reason": "interrupted"}, running)
