@@ -98,6 +98,9 @@ func (r *repl) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	hangups := make(chan os.Signal, 1) // nobody reads them: the first is untilTold's, and none ends the program before its session
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	close, err := r.open(ctx)
 	if err != nil {
 		return err
