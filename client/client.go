@@ -88,11 +88,12 @@ func (c *Client) Health(ctx context.Context) error {
 
 // call is a request to the daemon.
 type call struct {
-	method, path string
+	method, path string // path has its escapes
 	query        url.Values
 	header       http.Header
-	body         any  // encoded as JSON; nil for none
-	again        bool // it may be sent again: the daemon does the same, or nothing
+	body         any     // encoded as JSON; nil for none
+	upload       *upload // in the place of body; nil for none
+	again        bool    // it may be sent again: the daemon does the same, or nothing
 }
 
 // ask sends a call and decodes the answer into out; nil for one that is not looked at.
@@ -153,12 +154,21 @@ func (c *Client) once(ctx context.Context, call call, body []byte) (*http.Respon
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		req.Header.Set("Content-Type", "application/json")
 	}
+	if call.upload != nil {
+		defer call.upload.Close()
+		stop := context.AfterFunc(ctx, func() { call.upload.Close() }) // the transport would wait for a Read
+		defer stop()
+		call.upload.attach(req)
+	}
 	for name, values := range call.header {
 		req.Header[name] = values
 	}
 	c.sign(req.Header)
 	resp, err := c.http.Do(req)
 	if err != nil {
+		if call.upload != nil && call.upload.err() != nil && ctx.Err() == nil {
+			return nil, call.upload.err()
+		}
 		return nil, unreachable(ctx, err)
 	}
 	if resp.StatusCode < 400 {
@@ -176,10 +186,13 @@ func (c *Client) sign(h http.Header) {
 	}
 }
 
-// address is the URL of a path of the daemon's.
+// address is the URL of a path of the daemon's, which has its escapes.
 func (c *Client) address(path string, query url.Values) string {
 	u := *c.base
-	u.Path += path
+	u.RawPath = u.EscapedPath() + path
+	if plain, err := url.PathUnescape(u.RawPath); err == nil {
+		u.Path = plain
+	}
 	if c.owner != "" {
 		with := url.Values{"owner": {c.owner}}
 		for name, values := range query {

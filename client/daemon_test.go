@@ -111,7 +111,7 @@ func listen(rt sandbox.Runtime) (url string, stop func() error, err error) {
 	log := slog.New(slog.DiscardHandler)
 	manager := sandbox.NewManager(rt, nil, sandbox.Config{
 		MaxSessions: 8, MaxStarting: 2, StartTimeout: patience, StopTimeout: patience, Lease: time.Hour, LostKept: time.Hour, StartQueue: 8,
-		MaxResults: 64 << 20, ResultsKept: time.Hour,
+		MaxResults: 64 << 20, ResultsKept: time.Hour, Files: sandbox.FilesConfig{MaxUpload: 64 << 20, Transfers: 4},
 		Limits: sandbox.Limits{Memory: 256 << 20, CPUs: 1, Pids: 64, WorkDir: 32 << 20, Tmp: 16 << 20, Shm: 16 << 20, Inodes: 1024, NoFile: 128},
 		Execution: sandbox.ExecutionConfig{
 			Timeout: patience, MaxTimeout: time.Minute, Grace: time.Second, Queue: 4, MaxContext: 8 << 20, MaxCode: 1 << 20,
@@ -120,11 +120,11 @@ func listen(rt sandbox.Runtime) (url string, stop func() error, err error) {
 	}, log)
 	handler := rest.New(manager, rest.Limits{
 		MaxCode: 1 << 20, MaxContext: 8 << 20, MaxTimeout: time.Minute,
-		MaxStdout: 1 << 20, MaxStderr: 1 << 20, MaxDisplay: 1 << 20, MaxLocals: 1 << 20,
+		MaxStdout: 1 << 20, MaxStderr: 1 << 20, MaxDisplay: 1 << 20, MaxLocals: 1 << 20, MaxList: 1000,
 	})
 	server := daemon.New(daemon.Config{
 		MaxBody: 64 << 20, MaxInflightBody: 1 << 30, MaxHeader: 8 << 10, MaxJSONDepth: 64, MaxJSONKeys: 10_000,
-		ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: time.Minute,
+		ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxUpload: 64 << 20,
 	}, daemon.Deps{Log: log, Routes: handler.Routes()})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

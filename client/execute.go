@@ -123,6 +123,7 @@ type Ending struct {
 	Truncated     map[string]int64           `json:"truncated"`      // bytes left out, by part
 	InvalidUTF8   map[string]int64           `json:"invalid_utf8"`   // bytes that became U+FFFD, by stream
 	Usage         Usage                      `json:"usage"`
+	Files         *FileChanges               `json:"files"`         // nil where nobody knows
 	StateLostAt   int                        `json:"state_lost_at"` // the earlier execution that lost the variables, said once
 }
 

@@ -18,6 +18,7 @@ type Problem struct {
 	Title      string        // what the code means
 	Detail     string        // what happened this time, for people
 	Errors     []FieldError  // all that is wrong with the request, of a 422
+	Written    []string      // files that a request of several had written before
 	RequestID  string        // by which the daemon's log knows the request
 	RetryAfter time.Duration // when to come back; 0 where that makes no sense
 }
@@ -56,9 +57,10 @@ func (p *Problem) read(text []byte) {
 		Detail    json.RawMessage `json:"detail"`
 		RequestID string          `json:"request_id"`
 		Errors    []FieldError    `json:"errors"`
+		Written   []string        `json:"written"`
 	}
 	if json.Unmarshal(text, &said) == nil {
-		p.Code, p.Title, p.Errors = said.Code, said.Title, said.Errors
+		p.Code, p.Title, p.Errors, p.Written = said.Code, said.Title, said.Errors, said.Written
 		if json.Unmarshal(said.Detail, &p.Detail) != nil && json.Unmarshal(said.Detail, &p.Errors) == nil {
 			p.Detail = sentence(p.Errors)
 		}
