@@ -36,3 +36,13 @@ func exactly(names ...string) cobra.PositionalArgs {
 		return nil
 	}
 }
+
+// between asks for from least to most arguments; want says which.
+func between(least, most int, want string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return usageError{fmt.Errorf("want %s, got %d arguments; see %s --help", want, len(args), cmd.CommandPath())}
+		}
+		return nil
+	}
+}

@@ -9,7 +9,7 @@ import (
 
 // FASTPYREPL_TEST_UPDATE=1 writes the files that the help is compared with.
 func TestRun_Help(t *testing.T) {
-	for _, name := range []string{"", "health", "run", "exec", "repl", "sessions", "sessions create", "reset", "config", "config show", "completion"} {
+	for _, name := range []string{"", "health", "run", "exec", "repl", "sessions", "sessions create", "files", "files ls", "files get", "files put", "reset", "config", "config show", "completion"} {
 		t.Run("fastpyrepl "+name, func(t *testing.T) {
 			code, stdout, stderr := command(t, nil, append(strings.Fields(name), "--help")...)
 			if code != 0 || stderr != "" {

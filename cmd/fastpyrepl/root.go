@@ -61,7 +61,7 @@ variables over the file.`
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(p.serveCommand(), p.replCommand(), p.runCommand(), p.execCommand(), p.sessionsCommand(), p.resetCommand(),
+	root.AddCommand(p.serveCommand(), p.replCommand(), p.runCommand(), p.execCommand(), p.sessionsCommand(), p.filesCommand(), p.resetCommand(),
 		p.configCommand(), p.doctorCommand(), p.healthCommand(), p.keysCommand(), p.versionCommand())
 	p.completionCommands(root)
 	return root
