@@ -39,10 +39,12 @@ type leftBy struct{ signal syscall.Signal }
 func (l leftBy) Error() string { return "left by a signal: " + l.signal.String() }
 
 // untilLeft returns a context that ends when somebody leaves: with SIGTERM or SIGHUP, or with the second SIGINT, of
-// which the first interrupts the code. The one after that ends the process.
+// which the first interrupts the code. The one after that ends the process, unless it is a SIGHUP: when a terminal closes, its
+// shell and the kernel send one each.
 func (j *job) untilLeft(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	came := make(chan os.Signal, 4)
+	came, hangups := make(chan os.Signal, 4), make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
 	signal.Notify(came, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -64,6 +66,7 @@ func (j *job) untilLeft(ctx context.Context) (context.Context, func()) {
 	return ctx, func() {
 		cancel(nil)
 		wg.Wait()
+		signal.Stop(hangups)
 	}
 }
 

@@ -49,6 +49,7 @@ func TestRunAndExec_OnARealDaemon(t *testing.T) {
 		"Ctrl-C":                        interrupts,
 		"a second Ctrl-C":               leaves,
 		"SIGTERM":                       terminates,
+		"a terminal that closes":        hangsUp,
 		"stdin in every form":           readsStdin,
 		"JSON and events":               printsJSON,
 		"pictures are files":            savesPictures,
@@ -201,6 +202,17 @@ func terminates(t *testing.T, env []string) {
 	p.expect("in\n")
 	p.signal(syscall.SIGTERM)
 	if code := p.wait(); code != 143 {
+		t.Errorf("exit code %d, stderr %q", code, p.stderr.String())
+	}
+}
+
+// hangsUp: the shell sends a SIGHUP, and the kernel another. That the session is gone all the same, all tests here check at their end.
+func hangsUp(t *testing.T, env []string) {
+	p := begin(t, env, "exec", "print('in')\nwhile True: pass")
+	p.expect("in\n")
+	p.signal(syscall.SIGHUP)
+	p.signal(syscall.SIGHUP)
+	if code := p.wait(); code != 129 {
 		t.Errorf("exit code %d, stderr %q", code, p.stderr.String())
 	}
 }
