@@ -62,7 +62,7 @@ type tally struct {
 
 // tagged runs n executes in a daemon of its own and looks at what is left of them.
 func (h host) tagged(ctx context.Context, n int) (tally, error) {
-	d, err := h.start(ctx)
+	d, err := h.start(ctx, "FASTPYREPL_POOL_SIZE_MAX=2") // so many as at rest: how many there are follows what was asked for before
 	if err != nil {
 		return tally{}, err
 	}
