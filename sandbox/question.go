@@ -205,15 +205,17 @@ func (s *Session) settle(q *question) {
 
 // answered takes a frame that may be the reply to the question. An error means that the container broke the protocol.
 func (s *Session) answered(f wire.Frame) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.question
+	if q == nil || q.id != f.Execution || f.Type != wire.Answer && f.Type != wire.Reject {
+		return nil
+	}
 	if len(f.Payload) > wire.MaxPayload {
 		return wire.BadMessage
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if q := s.question; q != nil && q.id == f.Execution && (f.Type == wire.Answer || f.Type == wire.Reject) {
-		s.question = nil
-		q.reply <- wire.Frame{Type: f.Type, Payload: bytes.Clone(f.Payload)}
-	}
+	s.question = nil
+	q.reply <- wire.Frame{Type: f.Type, Payload: bytes.Clone(f.Payload)}
 	return nil
 }
 

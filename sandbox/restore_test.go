@@ -371,6 +371,23 @@ func TestReconnect_ABrokenStreamLosesNothing(t *testing.T) {
 	}
 }
 
+// What was not acknowledged is told again, also of executions that have ended long ago, and in messages of many frames.
+func TestReconnect_WhatIsToldAgainMayBeLarge(t *testing.T) {
+	m, rt := newManager(t, testConfig(), sandboxtest.Script(map[string]func(*sandboxtest.Call){
+		"show": func(c *sandboxtest.Call) {
+			c.Send(wire.Display, []byte(`{"data":{"a":"`+strings.Repeat("x", 3*wire.MaxPayload)+`"}}`))
+			c.Done(wire.DoneMessage{Outcome: "ok", StateKept: true})
+		},
+	}))
+	if r := run(t, m, "a", "show"); len(r.Displays) != 1 {
+		t.Fatalf("got %+v", r)
+	}
+	rt.Break()
+	if r := run(t, m, "a", "x"); r.Outcome != sandbox.OutcomeOK || r.ExecutionCount != 2 {
+		t.Errorf("got %+v", r)
+	}
+}
+
 func TestReconnect_AContainerThatIsGoneIsLostWithItsCause(t *testing.T) {
 	m, rt := newManager(t, testConfig(), sandboxtest.Script(map[string]func(*sandboxtest.Call){"hang": hang}))
 	e, err := m.Execute(t.Context(), key("a"), sandbox.Request{Code: "hang"})
