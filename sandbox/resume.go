@@ -135,9 +135,14 @@ func duration(seconds float64) time.Duration {
 // allow more.
 const maxResumedCap = 64 << 20
 
-// keep has s wait for what the supervisor says of e.
+// keep has s wait for what the supervisor says of e, unless s has ended meanwhile.
 func (s *Session) keep(e *Execution, k wire.KeptExecution) {
 	s.mu.Lock()
+	if s.over {
+		s.mu.Unlock()
+		e.abandon(OutcomeCancelled, s.cause)
+		return
+	}
 	runs := k.Running && len(s.queue) == 0
 	switch {
 	case runs:
