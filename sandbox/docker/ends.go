@@ -56,7 +56,7 @@ type ends struct {
 }
 
 // follow subscribes, and again when that breaks, until the runtime is closed. The engine keeps the last events, so that none is
-// missed between two subscriptions but in a flood; and those that wait ask for themselves, too.
+// missed between two subscriptions but in a flood; and those that wait for longer than askAfter ask for themselves, too.
 func (r *Runtime) follow() {
 	options := events.ListOptions{Since: r.ends.since, Filters: filters.NewArgs(
 		filters.Arg("type", string(events.ContainerEventType)),

@@ -160,7 +160,10 @@ func (r *Runtime) engineMasks(ctx context.Context, imageID string) ([]string, er
 		return nil, err
 	}
 	i := r.instance(id, spec, 0)
-	c, err := r.client.ContainerInspect(ctx, id)
+	i.exit.set(exitGone) // it never runs
+	inspect, cancel := context.WithTimeout(ctx, r.config.RequestTimeout)
+	defer cancel()
+	c, err := r.client.ContainerInspect(inspect, id)
 	if err != nil {
 		err = engineError("inspect a container", err)
 	} else if c.ContainerJSONBase == nil || c.HostConfig == nil || len(c.HostConfig.MaskedPaths) == 0 {
