@@ -49,11 +49,18 @@ func (h *Handler) getFile(c *fiber.Ctx) error {
 	if isDirectory(err) {
 		return h.listFiles(c, files, t.path, o)
 	}
-	if err != nil {
+	info := opened(r, err)
+	if info == nil {
 		return err
 	}
-	if answered, err := setFileHeaders(c, r.Info); answered || err != nil {
-		_ = r.Close()
+	if answered, perr := setFileHeaders(c, *info); answered || perr != nil { // which come before the part that is wanted
+		if r != nil {
+			_ = r.Close()
+		}
+		return perr
+	}
+	if err != nil {
+		c.Set(fiber.HeaderContentRange, fmt.Sprintf("bytes */%d", info.Size))
 		return err
 	}
 	if r.Length != r.Info.Size {
@@ -111,17 +118,26 @@ func isDirectory(err error) bool {
 func openFile(c *fiber.Ctx, files *sandbox.Files, name string) (*sandbox.FileReader, error) {
 	part := parseRange(c.Get(fiber.HeaderRange))
 	r, err := files.Open(daemon.Context(c), name, part)
-	if part != nil && err == nil {
-		if condition := c.Get(fiber.HeaderIfRange); condition != "" && condition != etag(r.Info) {
-			_ = r.Close()
-			return files.Open(daemon.Context(c), name, nil)
-		}
+	condition, info := c.Get(fiber.HeaderIfRange), opened(r, err)
+	if part == nil || condition == "" || info == nil || condition == etag(*info) {
+		return r, err
 	}
+	if r != nil {
+		_ = r.Close()
+	}
+	return files.Open(daemon.Context(c), name, nil)
+}
+
+// opened is the file that was opened, or that has no such part; nil for none.
+func opened(r *sandbox.FileReader, err error) *sandbox.FileInfo {
 	var e *sandbox.Error
-	if errors.As(err, &e) && e.Code == sandbox.CodeRange && e.File != nil {
-		c.Set(fiber.HeaderContentRange, fmt.Sprintf("bytes */%d", e.File.Size))
+	switch {
+	case err == nil:
+		return &r.Info
+	case errors.As(err, &e) && e.Code == sandbox.CodeRange:
+		return e.File
 	}
-	return r, err
+	return nil
 }
 
 // parseRange reads a Range header of one part. What is none, or of several, is nil: then the whole file is the answer.
