@@ -64,24 +64,40 @@ func (c *Client) Events(ctx context.Context, executionID string, after uint64) i
 }
 
 // SessionEvents yields what threads and child processes of a session write after the end of their execution, those
-// events above after, until the session ends.
+// events above after, until the session ends. It goes on over connections that break, and with another daemon.
 func (c *Client) SessionEvents(ctx context.Context, sessionID string, after uint64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		resp, err := c.send(ctx, eventsCall(sessionPath(sessionID), after))
-		if err != nil {
-			yield(Event{}, err)
-			return
-		}
-		defer resp.Body.Close()
-		for ev, err := range readEvents(ctx, resp.Body) {
-			if errors.Is(err, errCut) {
+		for connected := false; ; connected = true {
+			resp, err := c.send(ctx, eventsCall(sessionPath(sessionID), after))
+			if status := Status(err); connected && (status == http.StatusNotFound || status == http.StatusGone) {
 				return
 			}
-			if !yield(ev, err) {
+			if err != nil {
+				yield(Event{}, err)
 				return
 			}
+			if !passOn(ctx, resp.Body, &after, yield) {
+				return
+			}
+			c.http.CloseIdleConnections() // one that is left may lead to a daemon that is about to end
 		}
 	}
+}
+
+// passOn passes on what comes over one connection, closes it, and notes the last event. It returns false when there is nothing
+// more to do.
+func passOn(ctx context.Context, body io.ReadCloser, last *uint64, yield func(Event, error) bool) bool {
+	defer body.Close()
+	for ev, err := range readEvents(ctx, body) {
+		if errors.Is(err, errCut) {
+			return true
+		}
+		if !yield(ev, err) || err != nil {
+			return false
+		}
+		*last = max(*last, ev.Seq)
+	}
+	return false
 }
 
 func eventsCall(of string, after uint64) call {

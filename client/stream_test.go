@@ -312,6 +312,38 @@ func TestSessionEvents_EndWithTheSession(t *testing.T) {
 	}
 }
 
+func TestSessionEvents_GoOnOverAnotherConnection(t *testing.T) {
+	url := serve(t, func(c *sandboxtest.Call) {
+		done(c, "ok")
+		c.Send(wire.BackgroundStdout, []byte(c.Message.Code))
+	})
+	p, direct := newProxy(t, url), connect(t, url)
+	say := func(code string) {
+		if _, err := direct.Execute(t.Context(), client.ExecuteRequest{Code: code, SessionID: "a"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say("one ")
+	text := ""
+	for ev, err := range connect(t, p.url).SessionEvents(t.Context(), "a", 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch text += ev.Text; text {
+		case "one ":
+			p.cut(1)
+			say("two")
+		case "one two":
+			if err := direct.DeleteSession(t.Context(), "a"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if text != "one two" {
+		t.Errorf("got %q", text)
+	}
+}
+
 func TestQuestions(t *testing.T) {
 	url := serveOn(t, &sandboxtest.Runtime{Answer: func(kind wire.Type, q wire.QuestionMessage) (wire.Type, []byte) {
 		switch {

@@ -116,6 +116,7 @@ func (m *Manager) restore(r SessionRecord, inst Instance, cfg Config) *container
 	s := m.newSession(r.Key, r.Options)
 	c := m.newContainer(r.Container, inst, r.Spec)
 	s.container, s.created, s.log = c, r.Created, c.log
+	s.background.log.last = uint64(time.Now().UnixMilli()) // above what earlier daemons gave, less than one a millisecond
 	s.readopt = func(kept []wire.KeptExecution) {
 		m.readopt(s, kept, cfg)
 		s.log.Info("session restored", "instance", inst.ID(), "execution", s.info().Running)

@@ -23,14 +23,14 @@ type background struct {
 	cut  bool            // guarded by mu; there was more
 }
 
-// follow begins to take what a session writes from now on, and forgets an earlier one.
+// follow begins to take what a session writes, what is kept of before included, and forgets an earlier one.
 func (b *background) follow(ctx context.Context, c *client.Client, session string) {
 	b.close()
 	ctx, b.cancel = context.WithCancel(ctx)
 	b.wg.Go(func() {
 		for ev, err := range c.SessionEvents(ctx, session, 0) {
 			if err != nil {
-				return // the session is over, or the daemon: the next code says so
+				return // the daemon cannot be reached: the next code says so
 			}
 			b.add(ev.Text)
 		}
