@@ -16,7 +16,7 @@ import (
 const archivePage = 500
 
 // Archive writes a directory to w as a tar: its regular files and directories, with paths relative to it. Links and what else is
-// there are left out, and so is what vanishes meanwhile. Whatever the container says, the paths lie below the directory. On
+// there are left out, and so is what vanishes meanwhile, or is too deep for a path. Whatever the container says, the paths lie below the directory. On
 // error the archive has no end.
 func (f *Files) Archive(ctx context.Context, dir string, w io.Writer) error {
 	out := tar.NewWriter(w)
@@ -37,13 +37,14 @@ func (f *Files) Archive(ctx context.Context, dir string, w io.Writer) error {
 }
 
 func (f *Files) archive(ctx context.Context, dir string, e FileInfo, out *tar.Writer) error {
-	if e.Odd || e.Type != TypeFile && e.Type != TypeDirectory {
+	name := path.Join(dir, e.Path)
+	if e.Odd || e.Type != TypeFile && e.Type != TypeDirectory || CheckFilePath(name) != nil { // so deep that it cannot be asked for
 		return nil
 	}
 	if e.Type == TypeDirectory {
 		return out.WriteHeader(tarHeader(e, e.Path+"/", tar.TypeDir))
 	}
-	r, err := f.Open(ctx, path.Join(dir, e.Path), nil)
+	r, err := f.Open(ctx, name, nil)
 	if code := ErrorCode(err); code == CodeNotFound || code == CodeConflict && !f.over() {
 		return nil // it has vanished, is something else by now, or may not be read
 	}

@@ -148,45 +148,61 @@ func (c *container) user() *Session {
 // send writes one message, and behind it what is to be acknowledged. It waits while the connection is made anew. After an
 // error the message may or may not have arrived; the reader has the connection made anew, or finds the container's end.
 func (c *container) send(t wire.Type, execution uuid.UUID, payload []byte) error {
-	l, acks, err := c.await()
-	if err != nil {
-		return err
+	for {
+		if l, acks := c.take(); l != nil {
+			return c.sendOver(l, acks, t, execution, payload)
+		}
+		if err := c.connected(context.Background()); err != nil {
+			return err
+		}
 	}
-	if err := l.send(acks, t, execution, payload); err != nil {
-		c.unlink(l)
-		return err
-	}
-	return nil
 }
 
 // trySend is send, but returns an error while the connection is made anew.
 func (c *container) trySend(t wire.Type, execution uuid.UUID, payload []byte) error {
-	c.mu.Lock()
-	waits := c.link == nil
-	c.mu.Unlock()
-	if waits {
+	l, acks := c.take()
+	if l == nil {
 		return net.ErrClosed
 	}
-	return c.send(t, execution, payload)
+	return c.sendOver(l, acks, t, execution, payload)
 }
 
-// await returns the link, once there is one, and what is to be acknowledged over it.
-func (c *container) await() (*link, []uuid.UUID, error) {
+func (c *container) sendOver(l *link, acks []uuid.UUID, t wire.Type, execution uuid.UUID, payload []byte) error {
+	err := l.send(acks, t, execution, payload)
+	if err != nil {
+		c.unlink(l)
+	}
+	return err
+}
+
+// take returns the link, nil while there is none, and what is to be acknowledged over it.
+func (c *container) take() (l *link, acks []uuid.UUID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over || c.link == nil {
+		return nil, nil
+	}
+	acks, c.acks = c.acks, nil
+	return c.link, acks
+}
+
+// connected waits until there is a connection, or none will be made any more.
+func (c *container) connected(ctx context.Context) error {
 	for {
 		c.mu.Lock()
-		l, linked, over := c.link, c.linked, c.over
-		var acks []uuid.UUID
-		if l != nil {
-			acks, c.acks = c.acks, nil
-		}
+		is, linked, over := c.link != nil, c.linked, c.over
 		c.mu.Unlock()
 		switch {
 		case over:
-			return nil, nil, net.ErrClosed
-		case l != nil:
-			return l, acks, nil
+			return net.ErrClosed
+		case is:
+			return nil
 		}
-		<-linked
+		select {
+		case <-linked:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 

@@ -655,8 +655,15 @@ func TestFiles_ASessionWithATransferIsNotIdle(t *testing.T) {
 		_, err := f.Stat(context.Background(), "f")
 		answered <- err
 	}()
-	for range 10 { // each a time in which it would have expired
-		time.Sleep(30 * time.Millisecond)
+	for i := range 5 { // each a time in which another one has expired
+		other := key(fmt.Sprint("other-", i))
+		if _, err := m.Create(t.Context(), other, lasting(0, 30*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "another session has expired", func() bool {
+			_, err := m.Session(other)
+			return sandbox.ErrorCode(err) == sandbox.CodeExpired
+		})
 		if _, err := m.Session(key("a")); err != nil {
 			t.Fatalf("during the transfer: %v", err)
 		}

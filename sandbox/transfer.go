@@ -61,8 +61,15 @@ func (c *container) begin(ctx context.Context, m wire.FileOpenMessage, fail func
 	}
 	c.files.open[t.id] = t
 	c.files.mu.Unlock()
-	if err := c.send(wire.FileOpen, t.id, wire.Marshal(m)); err != nil {
+	err := c.connected(ctx)
+	if err == nil {
+		err = c.trySend(wire.FileOpen, t.id, wire.Marshal(m))
+	}
+	if err != nil {
 		t.close()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		return nil, fail(errBroken)
 	}
 	return t, nil
@@ -236,7 +243,7 @@ func (t *transfer) Read(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if tell >= 0 && t.c.send(wire.FileTaken, t.id, wire.Marshal(wire.WindowMessage{Consumed: tell})) != nil {
+	if tell >= 0 && t.c.trySend(wire.FileTaken, t.id, wire.Marshal(wire.WindowMessage{Consumed: tell})) != nil {
 		return n, t.fail(errBroken)
 	}
 	switch {
@@ -265,7 +272,7 @@ func (t *transfer) upload(r io.Reader) error {
 			}
 		}
 		if err == io.EOF {
-			if t.c.send(wire.FileEnd, t.id, nil) != nil {
+			if t.c.trySend(wire.FileEnd, t.id, nil) != nil {
 				return t.fail(errBroken)
 			}
 			return nil
@@ -285,7 +292,7 @@ func fill(r io.Reader, p []byte) (n int, err error) {
 
 // push sends bytes as soon as the window lets them through.
 func (t *transfer) push(b []byte) error {
-	done, err := t.await(func() bool { return t.sent+int64(len(b)) <= t.taken+wire.FileWindow })
+	done, err := t.await(func() bool { return t.sent-t.taken+int64(len(b)) <= wire.FileWindow })
 	if err != nil {
 		return err
 	}
@@ -298,7 +305,7 @@ func (t *transfer) push(b []byte) error {
 	if beyond {
 		return t.fail(fmt.Errorf("a grant of more than was sent: %w", wire.BadMessage))
 	}
-	if t.c.send(wire.FileData, t.id, b) != nil {
+	if t.c.trySend(wire.FileData, t.id, b) != nil {
 		return t.fail(errBroken)
 	}
 	t.sent += int64(len(b))
