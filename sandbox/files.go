@@ -8,6 +8,7 @@ import (
 	"io"
 	"regexp"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
 )
@@ -291,7 +292,11 @@ func newEntry(line []byte) (FileInfo, error) {
 	if err != nil {
 		return FileInfo{}, err
 	}
-	if info.Odd = e.Odd; !sound(e.Path, maxEntryPath) {
+	longest := maxEntryPath
+	if info.Odd = e.Odd; e.Odd { // each byte that is not UTF-8 is told as U+FFFD
+		longest *= utf8.RuneLen(utf8.RuneError)
+	}
+	if !sound(e.Path, longest) {
 		return FileInfo{}, fmt.Errorf("an entry of the name %.100q: %w", e.Path, wire.BadMessage)
 	}
 	return info, nil

@@ -561,6 +561,7 @@ func TestFiles_HostileContainersLoseOnlyTheirSession(t *testing.T) {
 		"an entry of dots":            {wire.FileList, lines(entry(good, "a/./b"))},
 		"an entry that is long":       {wire.FileList, lines(entry(good, strings.Repeat("a/", 3000)+"a"))},
 		"an entry that is not JSON":   {wire.FileList, lines("{\n")},
+		"an odd name of no end":       {wire.FileList, lines(`{"path":"` + strings.Repeat("\ufffd", sandbox.MaxFilePath+257) + `","odd":true,"type":"file","tag":"t"}` + "\n")},
 		"an entry of an odd type":     {wire.FileList, lines(entry(wire.File{Type: "door", Tag: "t"}, "a"))},
 		"a line cut off":              {wire.FileList, lines(strings.TrimSuffix(entry(good, "a"), "\n"))},
 		"a line without end":          {wire.FileList, lines(strings.Repeat("x", 200<<10))},
@@ -780,6 +781,35 @@ func TestFiles_ArchivesAreNotTrusted(t *testing.T) {
 	_, err := f.Unpack(t.Context(), "", io.MultiReader(bytes.NewReader(whole()[:700]), iotest.ErrReader(left)))
 	if err != left {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What one archive brings is bounded, in number and in what is kept of it.
+func TestFiles_ArchivesAreBounded(t *testing.T) {
+	f, _, _ := newFiles(t, nil)
+	for what, name := range map[string]func(i int) string{
+		"too many":       func(i int) string { return fmt.Sprint(i) },
+		"paths too long": func(int) string { return strings.Repeat(strings.Repeat("n", 200)+"/", 20) },
+	} {
+		out, in := io.Pipe()
+		go func() { // without end
+			w := tar.NewWriter(in)
+			for i := 0; ; i++ {
+				if err := w.WriteHeader(&tar.Header{Name: name(i), Typeflag: tar.TypeDir}); err != nil {
+					return
+				}
+			}
+		}()
+		written, err := f.Unpack(t.Context(), "", out)
+		out.Close()
+		wantCode(t, what, err, sandbox.CodeTooLarge)
+		paths := 0
+		for _, w := range written {
+			paths += len(w.Path)
+		}
+		if len(written) > sandbox.MaxUnpacked || paths > sandbox.MaxUnpackedPaths || len(written) < sandbox.MaxUnpacked && paths < sandbox.MaxUnpackedPaths*9/10 {
+			t.Errorf("%s: %d are written, with %d bytes of paths", what, len(written), paths)
+		}
 	}
 }
 

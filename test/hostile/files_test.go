@@ -49,6 +49,7 @@ var fileAttacks = []struct {
 	{"SocketsAndPipes", "409 at once; a PUT replaces them", false, socketsAndPipes},
 	{"HardLinks", "a PUT replaces one name, the others stay", false, hardLinks},
 	{"NamesOfAllKinds", "listed as they are; those that are not UTF-8 without a path", false, namesOfAllKinds},
+	{"TimesOutOfRange", "files are read and listed, their times as near as can be told", false, timesOutOfRange},
 	{"DirectoriesNestedDeeply", "409 for a walk that goes too deep, and the rest goes on", false, nestedDeeply},
 	{"DiskFull", "507, the old file stays, and nothing else is there", false, diskFull},
 	{"DiskFloodedDuringAnUpload", "507 or the whole file", false, floodedDuringUpload},
@@ -337,10 +338,26 @@ open(b"caf\xe9", "w").write("odd")
 	if odd != 2 {
 		f.t.Errorf("%d names are not UTF-8, want 2", odd)
 	}
+	f.cell(`
+import os
+for i in range(8): # as deep as a path may be, of bytes that are told as three each
+    os.mkdir(b"\xff" * 250); os.chdir(b"\xff" * 250)
+`)
+	f.list("?recursive=true")
 	f.want("PUT", "/"+strings.Repeat("n", 256), strings.NewReader("x"), 422)
 	f.want("PUT", "/a%00b", strings.NewReader("x"), 422)
 	f.want("PUT", "/%ff", strings.NewReader("x"), 422)
 	f.want("PUT", "/..%2f..%2fetc%2fpasswd", strings.NewReader("x"), 422)
+}
+
+// timesOutOfRange: the kernel keeps seconds of 64 bits, of which nanoseconds do not fit.
+func timesOutOfRange(f *files) {
+	f.put("/f", "text")
+	for _, when := range []string{"1e10", "-1e10", "1e15", "-1"} {
+		f.cell("import os\nfor name in ('f', '.'): os.utime(name, (" + when + ", " + when + "))")
+		f.list("")
+		f.holds("/f", "text")
+	}
 }
 
 // escape escapes every byte of a path but its slashes.

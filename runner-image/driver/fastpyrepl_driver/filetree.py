@@ -81,7 +81,7 @@ def describe(status: os.stat_result) -> dict[str, object]:
     return {
         "type": _TYPES.get(stat.S_IFMT(status.st_mode), "other"),
         "size": status.st_size,
-        "mtime": status.st_mtime_ns,
+        "mtime": max(-(2**63), min(status.st_mtime_ns, 2**63 - 1)),  # a program may set any
         "mode": stat.S_IMODE(status.st_mode),
         # With the time of change, for the time of modification can be set to anything.
         "tag": f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns:x}",
