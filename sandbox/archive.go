@@ -72,8 +72,28 @@ func tarHeader(info FileInfo, name string, kind byte) *tar.Header {
 	return h
 }
 
-// MaxUnpacked is how many files and directories one archive, or one request, may bring.
-const MaxUnpacked = 10_000
+// What one archive, or one request, may bring.
+const (
+	MaxUnpacked      = 10_000  // files and directories
+	MaxUnpackedPaths = 2 << 20 // bytes of their paths together: they are kept until all has been made
+)
+
+// Unpacked are the files and directories that an archive, or a request, has made. It is bounded.
+type Unpacked struct {
+	Written []Written
+	paths   int // bytes
+}
+
+// Room is CodeTooLarge when there may be no more, of this path. It is asked before something is made.
+func (u *Unpacked) Room(path string) error {
+	if len(u.Written) == MaxUnpacked {
+		return Errorf(CodeTooLarge, "more than %d files and directories at once", MaxUnpacked)
+	}
+	if u.paths += len(path); u.paths > MaxUnpackedPaths {
+		return Errorf(CodeTooLarge, "the paths of the files and directories are longer than %d bytes together", MaxUnpackedPaths)
+	}
+	return nil
+}
 
 // Written is a file, or a directory, that was made.
 type Written struct {
@@ -82,34 +102,36 @@ type Written struct {
 }
 
 // Unpack makes the files and directories of a tar below dir. Only those: a link, a device and a path that is no path of a file
-// below dir are CodeInvalid; more than MaxUnpacked entries, or files that are larger together than one may be, CodeTooLarge. Each
-// file appears whole. written are those that were made, also on error. A failure of r is returned as it is.
-func (f *Files) Unpack(ctx context.Context, dir string, r io.Reader) (written []Written, err error) {
+// below dir are CodeInvalid; more than Unpacked takes, or files that are larger together than one may be, CodeTooLarge. Each
+// file appears whole. What was made is returned also on error. A failure of r is returned as it is.
+func (f *Files) Unpack(ctx context.Context, dir string, r io.Reader) ([]Written, error) {
+	var made Unpacked
 	source, left := &sticky{r: r}, f.cfg.MaxUpload
 	for in := tar.NewReader(source); ; {
 		h, err := in.Next()
 		switch {
 		case err == io.EOF:
-			return written, nil
+			return made.Written, nil
 		case source.err != nil:
-			return written, source.err
+			return made.Written, source.err
 		case err != nil:
-			return written, &Error{Code: CodeInvalid, Message: "the archive is no proper tar, or ends early", Err: err}
-		case len(written) == MaxUnpacked:
-			return written, Errorf(CodeTooLarge, "the archive has more than %d entries", MaxUnpacked)
+			return made.Written, &Error{Code: CodeInvalid, Message: "the archive is no proper tar, or ends early", Err: err}
 		}
 		if left -= h.Size; left < 0 { // a sparse file is larger than its part of the archive
-			return written, Errorf(CodeTooLarge, "the files of the archive are larger than %d bytes together", f.cfg.MaxUpload)
+			return made.Written, Errorf(CodeTooLarge, "the files of the archive are larger than %d bytes together", f.cfg.MaxUpload)
+		}
+		if err := made.Room(dir + "/" + h.Name); err != nil {
+			return made.Written, err
 		}
 		w, err := f.unpack(ctx, dir, h, in)
 		if errors.Is(err, io.ErrUnexpectedEOF) && source.err == nil {
 			err = &Error{Code: CodeInvalid, Message: "the archive ends early", Err: err}
 		}
 		if err != nil {
-			return written, err
+			return made.Written, err
 		}
 		if w != nil {
-			written = append(written, *w)
+			made.Written = append(made.Written, *w)
 		}
 	}
 }

@@ -78,31 +78,33 @@ func newFilesWritten(written []sandbox.Written) FilesWritten {
 const maxPartHeader = 16 << 10
 
 // unpackForm writes the files of a form, below dir, each under its filename.
-func unpackForm(ctx context.Context, files *sandbox.Files, dir string, body io.Reader, boundary string) (written []sandbox.Written, err error) {
+func unpackForm(ctx context.Context, files *sandbox.Files, dir string, body io.Reader, boundary string) ([]sandbox.Written, error) {
+	var made sandbox.Unpacked
 	bounded := &headBound{r: body, last: []byte("--" + boundary + "--")}
 	for form := multipart.NewReader(bounded, boundary); ; {
 		bounded.begin()
-		part, err := form.NextPart()
+		part, err := form.NextRawPart() // as it was sent, whatever its Content-Transfer-Encoding says
 		switch {
 		case bounded.err != nil:
-			return written, bounded.err
+			return made.Written, bounded.err
 		case err == io.EOF && bounded.ended:
-			return written, nil
+			return made.Written, nil
 		case err != nil: // also io.EOF, by which the parser means headers without end, too
-			return written, wrongForm("the body is no proper multipart/form-data, or ends early")
-		case len(written) == sandbox.MaxUnpacked:
-			return written, sandbox.Errorf(sandbox.CodeTooLarge, "the form has more than %d files", sandbox.MaxUnpacked)
+			return made.Written, wrongForm("the body is no proper multipart/form-data, or ends early")
 		}
 		bounded.end()
 		name, err := partName(part, dir)
+		if err == nil {
+			err = made.Room(name)
+		}
 		if err != nil {
-			return written, err
+			return made.Written, err
 		}
 		info, created, err := files.Write(ctx, name, part, sandbox.WriteOptions{})
 		if err != nil {
-			return written, partError(name, bounded, err)
+			return made.Written, partError(name, bounded, err)
 		}
-		written = append(written, sandbox.Written{FileInfo: info, Created: created})
+		made.Written = append(made.Written, sandbox.Written{FileInfo: info, Created: created})
 	}
 }
 
