@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"time"
 )
@@ -133,7 +134,11 @@ func (m *Manager) start(ctx context.Context, s *Session, spec Spec, warm *contai
 		return
 	}
 	if s.startErr != nil {
-		m.log.Error("session not started", "err", s.startErr)
+		level := slog.LevelError
+		if ErrorCode(s.startErr) == CodeInvalid { // no fault of anything here
+			level = slog.LevelInfo
+		}
+		m.log.Log(ctx, level, "session not started", "err", s.startErr)
 	}
 	if m.retire(s) && equipped {
 		m.observer.SessionEnded(EndSetup)

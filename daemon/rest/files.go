@@ -1,6 +1,7 @@
 package rest
 
 import (
+	stdbytes "bytes" // this package has one of its own
 	"encoding/hex"
 	"fmt"
 	"net/http"
@@ -151,11 +152,11 @@ func writeOptions(c *fiber.Ctx) (o sandbox.WriteOptions, err error) {
 
 // ifMatch are the tags of the If-Match header, nil where there is none.
 func ifMatch(c *fiber.Ctx) ([]string, error) {
-	header := c.Get(fiber.HeaderIfMatch)
-	if header == "" {
+	lines := c.Request().Header.PeekAll(fiber.HeaderIfMatch)
+	if len(lines) == 0 {
 		return nil, nil
 	}
-	tags := tagsOf(header)
+	tags := tagsOf(string(stdbytes.Join(lines, []byte(","))))
 	if len(tags) == 0 { // none that could match, such as weak ones
 		return nil, sandbox.Errorf(sandbox.CodePrecondition, "If-Match has no strong ETag")
 	}
@@ -202,6 +203,15 @@ func (h *Handler) deleteFile(c *fiber.Ctx) error {
 	files, err := h.sessionFiles(c, t)
 	if err != nil {
 		return err
+	}
+	if t.directory {
+		info, err := files.Stat(daemon.Context(c), t.path)
+		if err != nil {
+			return err
+		}
+		if info.Type != sandbox.TypeDirectory {
+			return sandbox.Errorf(sandbox.CodeConflict, "it is a %s, not a directory", info.Type)
+		}
 	}
 	if err := files.Remove(daemon.Context(c), t.path, o); err != nil {
 		return err

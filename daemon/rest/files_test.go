@@ -208,6 +208,8 @@ func TestFiles_ConditionsAndRanges(t *testing.T) {
 		{"PUT", "/f", "Content-Range", "bytes 0-1/10", 400},
 		{"DELETE", "/f", "If-Match", old, 412},
 		{"DELETE", "/f", "If-Match", "W/" + tag, 412},
+		{"DELETE", "/f", "If-Match", "", 412},
+		{"DELETE", "/f/", "If-Match", tag, 409},
 		{"PUT", "/f", "If-Match", `"x", ` + tag, 200},
 		{"PUT", "/new", "If-None-Match", "*", 201},
 		{"DELETE", "/new", "If-Match", "*", 204},
