@@ -127,8 +127,8 @@ func (m *Manager) restore(r SessionRecord, inst Instance, cfg Config) *container
 		m.sessions[r.Key] = s
 		m.known[r.Container] = struct{}{}
 	})
-	s.live(r.TTL, r.Idle, r.left(), m.expire)
 	c.wg.Go(func() { c.read(c.reconnect(nil, errRestarted)) })
+	s.live(r.TTL, r.Idle, r.left(), m.expire) // last: its time may be over, and who removes it waits for the above
 	return c
 }
 
