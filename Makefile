@@ -41,8 +41,8 @@ faults: image ## What becomes of sessions when the engine, its containers or the
 faults-long: image ## The same, and faults that take long
 	go test -tags long -race -count=1 -v -timeout 20m ./test/faults
 
-bench: image build ## The daemon against the raw engine, side by side
-	go run ./bench -o bench/RESULTS.md
+bench: image build ## The daemon against the raw engine, and Debian's jupyter-server, side by side
+	@scripts/bench.sh
 
 soak: image build ## Minutes of load: nothing crosses, hangs, leaks or grows
 	go run ./test/soak

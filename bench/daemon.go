@@ -24,6 +24,7 @@ type daemon struct {
 	dir   string // its state
 	cmd   *exec.Cmd
 	url   string
+	admin string // the URL of its admin listener
 	owner string
 	http  *http.Client
 }
@@ -43,14 +44,20 @@ func startDaemon(ctx context.Context, binary string, env ...string) (_ *daemon, 
 	if err != nil {
 		return nil, err
 	}
+	adminPort, err := freePort()
+	if err != nil {
+		return nil, err
+	}
 	d := &daemon{
-		dir:  dir,
-		cmd:  exec.CommandContext(ctx, binary, "serve"),
-		url:  fmt.Sprintf("http://127.0.0.1:%d", port),
-		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: time.Minute},
+		dir:   dir,
+		cmd:   exec.CommandContext(ctx, binary, "serve"),
+		url:   fmt.Sprintf("http://127.0.0.1:%d", port),
+		admin: fmt.Sprintf("http://127.0.0.1:%d", adminPort),
+		http:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: time.Minute},
 	}
 	d.cmd.Env = append(os.Environ(),
 		fmt.Sprintf("FASTPYREPL_SERVER_PORT=%d", port), "FASTPYREPL_STATE_DIR="+dir, "FASTPYREPL_LOG_LEVEL=warn",
+		fmt.Sprintf("FASTPYREPL_ADMIN_LISTEN=127.0.0.1:%d", adminPort), "FASTPYREPL_ADMIN_PPROF=true",
 		"FASTPYREPL_SESSIONS_ON_SHUTDOWN=remove", fmt.Sprintf("FASTPYREPL_EXECUTION_MAX_STDOUT=%dB", 2*flood))
 	d.cmd.Env = append(d.cmd.Env, env...)
 	d.cmd.Stderr = os.Stderr
@@ -143,9 +150,21 @@ func (d *daemon) rss() (int64, error) {
 	return 0, errors.New("no VmRSS")
 }
 
-// resting is the daemon's resident memory after five seconds in which nothing is asked of it: its runtime collects garbage, and gives
-// memory back, a while after it was used.
+// resting is the daemon's resident memory after a garbage collection, and five seconds in which nothing is asked of it: by then it has
+// given back what it does not need.
 func (d *daemon) resting(ctx context.Context) (int64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.admin+"/debug/pprof/heap?gc=1", nil)
+	if err != nil {
+		return 0, err
+	}
+	res, err := d.http.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	if err = errors.Join(err, res.Body.Close()); err != nil || res.StatusCode != http.StatusOK {
+		return 0, errors.Join(fmt.Errorf("collect garbage: %s", res.Status), err)
+	}
 	select {
 	case <-time.After(5 * time.Second):
 		return d.rss()

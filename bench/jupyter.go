@@ -200,7 +200,7 @@ func (b *bench) peers(ctx context.Context, rounds, calls int) (first, warm pair,
 		if err := j.endKernel(ctx, k); err != nil {
 			return first, warm, err
 		}
-		if err := b.daemon.awaitWarm(ctx, 2); err != nil {
+		if err := b.daemon.awaitWarm(ctx, pool); err != nil {
 			return first, warm, err
 		}
 		took, err := b.fresh(ctx, fmt.Sprint("peer-", i))

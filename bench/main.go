@@ -41,7 +41,7 @@ func run(ctx context.Context, binary string, rounds, calls int, out string) erro
 		run func(context.Context, *bench, io.Writer, int, int) error
 	}{
 		{[]string{"FASTPYREPL_POOL_SIZE_MIN=0", "FASTPYREPL_POOL_SIZE_MAX=0"}, againstTheEngine},
-		{[]string{"FASTPYREPL_POOL_SIZE_MIN=4"}, withThePool},
+		{[]string{fmt.Sprint("FASTPYREPL_POOL_SIZE_MIN=", pool)}, withThePool},
 	} {
 		if err := with(ctx, binary, part.env, raw, func(b *bench) error { return part.run(ctx, b, &t, rounds, calls) }); err != nil {
 			return err
@@ -117,7 +117,7 @@ func againstTheEngine(ctx context.Context, b *bench, w io.Writer, rounds, calls 
 
 // withThePool measures sessions as they begin by default, many of them, and against what users of Jupyter know.
 func withThePool(ctx context.Context, b *bench, w io.Writer, rounds, calls int) error {
-	if err := b.daemon.awaitWarm(ctx, 2); err != nil {
+	if err := b.daemon.awaitWarm(ctx, pool); err != nil {
 		return err
 	}
 	like, err := b.model(ctx)

@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// pool is how many containers wait for a session at rest.
+const pool = 4
+
 // fresh measures from nothing to the first result of a new session, and resets it.
 func (b *bench) fresh(ctx context.Context, id string) (time.Duration, error) {
 	c, err := b.daemon.dial(ctx)
@@ -38,7 +41,7 @@ func (b *bench) model(ctx context.Context) (container, error) {
 func (b *bench) claims(ctx context.Context, rounds int) (samples, error) {
 	var took samples
 	for i := range rounds {
-		if err := b.daemon.awaitWarm(ctx, 2); err != nil {
+		if err := b.daemon.awaitWarm(ctx, pool); err != nil {
 			return took, err
 		}
 		t, err := b.fresh(ctx, fmt.Sprint("claim-", i))
@@ -83,7 +86,7 @@ func (b *bench) churn(ctx context.Context, like container, side, rounds int) (ra
 }
 
 // many runs executions in n sessions at once, and returns how long they took, how many there were a second, and how much the
-// daemon holds for a session in which nothing runs, in bytes.
+// daemon holds for a session in which nothing runs, in bytes, after a garbage collection.
 func (b *bench) many(ctx context.Context, n, calls int) (took samples, rate float64, perSession int64, err error) {
 	callers := make([]*caller, n)
 	before, err := b.daemon.resting(ctx)
