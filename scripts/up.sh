@@ -37,7 +37,7 @@ curl --silent --show-error --fail-with-body --max-time 90 "$url/execute" --heade
 printf '\n\n'
 
 cat <<TEXT
-fastpyrepl listens on $url. Try:
+fastpyrepl listens on $url: a page to play in, if you open it in a browser. Or try:
 
   curl $url/execute -H 'Content-Type: application/json' -d '{"code": "x = 20", "session_id": "demo"}'
   curl $url/execute -H 'Content-Type: application/json' -d '{"code": "print(x + 1)", "session_id": "demo"}'
