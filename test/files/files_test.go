@@ -151,8 +151,10 @@ func TestFiles_TransfersOfADaemonThatEndsFailAndLeaveNothing(t *testing.T) {
 	d.do("PUT", path+"/old", "", strings.NewReader(strings.Repeat("x", 8<<20)), 201)
 	for range 3 {
 		var failed sync.WaitGroup
+		var sources []*io.PipeWriter
 		for n := range 3 {
 			r, w := io.Pipe()
+			sources = append(sources, w)
 			failed.Go(func() {
 				defer r.Close()
 				req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), "PUT", fmt.Sprint(d.url, path, "/half", n), r)
@@ -168,7 +170,7 @@ func TestFiles_TransfersOfADaemonThatEndsFailAndLeaveNothing(t *testing.T) {
 			if _, err := w.Write(make([]byte, 1<<20)); err != nil {
 				t.Fatal(err)
 			}
-			go func() { _, _ = w.Write(make([]byte, 8<<20)) }() // which nobody reads to its end
+			failed.Go(func() { _, _ = w.Write(make([]byte, 8<<20)) }) // more than is under way at a time
 		}
 		download := d.do("GET", path+"/old", "", nil, 200)
 		if _, err := io.ReadFull(download.Body, make([]byte, 64<<10)); err != nil {
@@ -177,6 +179,9 @@ func TestFiles_TransfersOfADaemonThatEndsFailAndLeaveNothing(t *testing.T) {
 		d.end(syscall.SIGKILL)
 		if n, err := io.Copy(io.Discard, download.Body); err == nil {
 			t.Errorf("the download looks whole after %d bytes", n)
+		}
+		for _, w := range sources { // the client would wait for what its source says, though there is nobody to send it to
+			w.CloseWithError(io.ErrClosedPipe)
 		}
 		failed.Wait()
 		d = start(t, state)
