@@ -12,7 +12,7 @@ import (
 )
 
 // locked is a daemon that asks for keys, which are in a file.
-func locked(t *testing.T, key string) (d *process, keys string) {
+func locked(t *testing.T, key string) (d *instance, keys string) {
 	t.Helper()
 	hash, err := auth.HashOf(key)
 	if err != nil {

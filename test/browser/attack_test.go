@@ -150,7 +150,7 @@ func TestAttack_ThePolicyHoldsByItself(t *testing.T) {
 	// Nobody can lay the page, or the frame of output, below a page of their own, nor send requests from there.
 	for _, site := range []string{"cross-site", "same-site"} {
 		for _, path := range []string{"/", "/playground/output", "/playground/main.js"} {
-			if status := framed(t, open.url+path, site); status != 403 {
+			if status := framed(t, open.URL+path, site); status != 403 {
 				t.Errorf("%s in a frame of another site: %d", path, status)
 			}
 		}

@@ -1,15 +1,11 @@
 package browser_test
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +14,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/gjyotin305/fastpyrepl/test/process"
 )
 
 // patience is how long anything here may take.
@@ -25,13 +23,13 @@ const patience = time.Minute
 
 // settings are what every daemon is told.
 var settings = []string{
-	"FASTPYREPL_LOG_FORMAT=json", "FASTPYREPL_POOL_SIZE_MIN=1", "FASTPYREPL_POOL_SIZE_MAX=2",
+	"FASTPYREPL_POOL_SIZE_MIN=1", "FASTPYREPL_POOL_SIZE_MAX=2",
 	"FASTPYREPL_SESSIONS_MAX=16", "FASTPYREPL_DOCKER_IMAGES_DEFAULT_REF=fastpyrepl/runner:default",
 }
 
 var (
 	binary   string          // the command
-	open     *process        // a daemon without keys, which most tests share
+	open     *instance       // a daemon without keys, which most tests share
 	outside  *proxy          // between the browser and everything
 	chromium context.Context // the browser; tests open tabs in it
 )
@@ -50,15 +48,14 @@ func run(m *testing.M) (code int) {
 		return fail(err)
 	}
 	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "fastpyrepl")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "../../cmd/fastpyrepl").CombinedOutput(); err != nil {
-		return fail(fmt.Errorf("%w: %s", err, out))
+	if binary, err = process.Build(ctx, dir); err != nil {
+		return fail(err)
 	}
 	if open, err = start(ctx, "0", filepath.Join(dir, "open")); err != nil {
 		return fail(err)
 	}
 	defer func() {
-		if err := open.stop(syscall.SIGINT); err != nil {
+		if err := open.Stop(syscall.SIGINT); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
@@ -90,80 +87,35 @@ func run(m *testing.M) (code int) {
 	return m.Run()
 }
 
-// process is a fastpyrepl in a process of its own.
-type process struct {
-	url   string
-	state string // its directory
-	cmd   *exec.Cmd
-	log   chan string // what it said last, once it has ended
-}
+// instance is a daemon.
+type instance struct{ *process.Daemon }
 
 // start runs the command with a state directory, and waits until it serves.
-func start(ctx context.Context, port, state string, more ...string) (*process, error) {
-	d := &process{state: state, log: make(chan string, 1), cmd: exec.CommandContext(ctx, binary, "serve")}
-	d.cmd.Env = slices.Concat(os.Environ(), settings, more, []string{"FASTPYREPL_SERVER_PORT=" + port, "FASTPYREPL_STATE_DIR=" + state})
-	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGINT) }
-	stderr, err := d.cmd.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := d.cmd.Start(); err != nil {
-		return nil, err
-	}
-	ready := make(chan string, 1)
-	go d.read(stderr, ready)
-	select {
-	case d.url = <-ready:
-		return d, nil
-	case log := <-d.log:
-		return nil, fmt.Errorf("the daemon did not come up: %s", log)
-	}
+func start(ctx context.Context, port, state string, more ...string) (*instance, error) {
+	env := slices.Concat(settings, more, []string{"FASTPYREPL_SERVER_PORT=" + port, "FASTPYREPL_STATE_DIR=" + state})
+	d, err := process.Start(ctx, binary, env...)
+	return &instance{d}, err
 }
 
 // startFor starts a daemon that ends with the test, and its sessions with it.
-func startFor(t *testing.T, port, state string, more ...string) *process {
+func startFor(t *testing.T, port, state string, more ...string) *instance {
 	t.Helper()
 	d, err := start(context.WithoutCancel(t.Context()), port, state, more...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := d.stop(syscall.SIGINT); err != nil {
+		if err := d.Stop(syscall.SIGINT); err != nil {
 			t.Error(err)
 		}
 	})
 	return d
 }
 
-// read tells where the daemon listens, and keeps the end of its log.
-func (d *process) read(log io.Reader, ready chan<- string) {
-	var tail []string
-	for lines := bufio.NewScanner(log); lines.Scan(); {
-		if tail = append(tail, lines.Text()); len(tail) > 20 {
-			tail = tail[1:]
-		}
-		var line struct{ Msg, URL string }
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
-			ready <- line.URL
-		}
-	}
-	d.log <- strings.Join(tail, "\n")
-}
-
-// stop ends the daemon: with SIGINT its sessions, too.
-func (d *process) stop(how syscall.Signal) error {
-	err := d.cmd.Process.Signal(how)
-	log := <-d.log
-	if waitErr := d.cmd.Wait(); waitErr != nil {
-		err = errors.Join(err, fmt.Errorf("the daemon ended with %w: %s", waitErr, log))
-	}
-	return err
-}
-
 // call sends a request to the daemon without the page, also when the test is over.
-func (d *process) call(t *testing.T, method, path, body string) string {
+func (d *instance) call(t *testing.T, method, path, body string) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, d.url+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, d.URL+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ import (
 type tab struct {
 	t    *testing.T
 	ctx  context.Context
-	at   *process
+	at   *instance
 	name string // of its session; "" is the test's name
 
 	mu       sync.Mutex
@@ -45,9 +45,9 @@ const canaries = `
 	try { sessionStorage.canary ??= 'whole'; } catch {} // a frame of no origin has none`
 
 // newTab opens the page of a daemon in a window of that size, and checks at the end of the test what must hold always.
-func newTab(t *testing.T, at *process, width, height int64) *tab {
+func newTab(t *testing.T, at *instance, width, height int64) *tab {
 	t.Helper()
-	outside.allow(at.url)
+	outside.allow(at.URL)
 	if at == open {
 		t.Cleanup(func() { at.call(t, "POST", "/reset", "{}") }) // room for the sessions of other tests
 	}
@@ -77,7 +77,7 @@ func (p *tab) note(event any) {
 			p.wrong = append(p.wrong, fmt.Sprintf("%s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL))
 		}
 	case *network.EventRequestWillBeSent:
-		if url := e.Request.URL; !strings.HasPrefix(url, p.at.url+"/") && !strings.HasPrefix(url, "data:") && !strings.HasPrefix(url, "blob:") {
+		if url := e.Request.URL; !strings.HasPrefix(url, p.at.URL+"/") && !strings.HasPrefix(url, "data:") && !strings.HasPrefix(url, "blob:") {
 			p.wrong = append(p.wrong, "request: "+url)
 		}
 	case *page.EventJavascriptDialogOpening:
@@ -102,7 +102,7 @@ func (p *tab) check() {
 			Pwned, Canary, Host string
 			Violations          []string
 		}](p, `({pwned: String(window.__pwned), canary: sessionStorage.canary ?? 'gone', host: location.host, violations: __violations})`)
-		if state.Pwned != "undefined" || state.Canary != "whole" || "http://"+state.Host != p.at.url {
+		if state.Pwned != "undefined" || state.Canary != "whole" || "http://"+state.Host != p.at.URL {
 			p.t.Errorf("the page was tampered with: %+v", state)
 		}
 		p.mu.Lock()
@@ -195,7 +195,7 @@ func (p *tab) until(what, expression string) {
 // visit goes to the page, in a session of the test's own.
 func (p *tab) visit() {
 	p.t.Helper()
-	p.do(chromedp.Navigate(p.at.url + "/#" + p.session()))
+	p.do(chromedp.Navigate(p.at.URL + "/#" + p.session()))
 }
 
 // enter visits the page and waits until code can be written.

@@ -69,7 +69,7 @@ func TestSessions_AreMadeAndEnded(t *testing.T) {
 	p.press(kb.Tab)
 	p.press(kb.Enter)
 	p.until("it is gone from the list", "!"+row(name))
-	if resp, err := http.Get(p.at.url + "/v1/sessions/" + name); err != nil || resp.StatusCode != http.StatusNotFound {
+	if resp, err := http.Get(p.at.URL + "/v1/sessions/" + name); err != nil || resp.StatusCode != http.StatusNotFound {
 		t.Errorf("the session is still there: %v %v", resp, err)
 	}
 }
@@ -102,11 +102,11 @@ func TestSessions_OutliveTheDaemon(t *testing.T) {
 	p.enter()
 	p.begin("x = 'before'\nprint(x)\nname = input('who? ')\nprint('hello', name)")
 	p.until("it asks", last+`.querySelector('.ask')`)
-	if err := first.stop(syscall.SIGTERM); err != nil {
+	if err := first.Stop(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	p.until("the page says so", `document.querySelector('#banner').textContent.includes('Trying again')`)
-	at, err := url.Parse(first.url)
+	at, err := url.Parse(first.URL)
 	if err != nil {
 		t.Fatal(err)
 	}

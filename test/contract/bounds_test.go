@@ -225,7 +225,7 @@ func TestBounds_OfMessages(t *testing.T) {
 		"execute": {"type": "execute", "code": "1"},
 		"input":   {"type": "input", "text": ""},
 	}
-	ws, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(instance.url, "http")+"/v1/sessions/demo/channel", nil)
+	ws, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(instance.URL, "http")+"/v1/sessions/demo/channel", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ type description struct {
 
 // described is the document of the daemon.
 var described = sync.OnceValues(func() (*description, error) {
-	resp, err := instance.http.Get(instance.url + "/openapi.json")
+	resp, err := instance.http.Get(instance.URL + "/openapi.json")
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +197,7 @@ func TestDocumentation_HasEveryRouteAndCode(t *testing.T) {
 			t.Errorf("docs/API.md does not have %s", want)
 		}
 	}
-	page, err := instance.http.Get(instance.url + daemon.KindsPath)
+	page, err := instance.http.Get(instance.URL + daemon.KindsPath)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,14 +19,14 @@ import (
 
 // player sends examples to a daemon.
 type player struct {
-	at     *process
+	at     *running
 	key    string // "" for none
 	d      *description
 	routes []daemon.Route
 	names  names
 }
 
-func newPlayer(t *testing.T, at *process) *player {
+func newPlayer(t *testing.T, at *running) *player {
 	t.Helper()
 	return &player{at: at, d: describe(t), routes: tables(t), names: names{}}
 }
@@ -162,7 +162,7 @@ func (p *player) status(ctx context.Context, method, path, body string) (int, er
 }
 
 func (p *player) send(ctx context.Context, method, path, body string, header http.Header) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, p.at.url+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, p.at.URL+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -345,7 +345,7 @@ func (p *player) converse(ctx context.Context, r *daemon.Route, e daemon.Example
 	if p.key != "" { // as a browser does
 		dialer.Subprotocols = []string{"fastpyrepl", "key." + p.key}
 	}
-	ws, resp, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(p.at.url, "http")+path, nil)
+	ws, resp, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(p.at.URL, "http")+path, nil)
 	if err != nil {
 		return err
 	}

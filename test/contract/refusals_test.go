@@ -87,7 +87,7 @@ func TestRefusals_WithoutARoute(t *testing.T) {
 func raw(t *testing.T, request string) (*http.Response, string) {
 	t.Helper()
 	method, _, _ := strings.Cut(request, " ")
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(instance.url, "http://"))
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(instance.URL, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}

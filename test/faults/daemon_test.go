@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gjyotin305/fastpyrepl/test/process"
 )
 
 const (
@@ -60,7 +62,7 @@ func describe(t *testing.T, socket string, settings ...string) *daemon {
 	}, settings...) {
 		d.args = append(d.args, "--set", s)
 	}
-	d.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "FASTPYREPL_DOCKER_IMAGES_DEFAULT_REF=" + image(), "GORACE=halt_on_error=1"}
+	d.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "FASTPYREPL_DOCKER_IMAGES_DEFAULT_REF=" + process.Image(), "GORACE=halt_on_error=1"}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the daemon's log ends with\n%s", d.log)

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/gjyotin305/fastpyrepl/test/process"
 )
 
 const (
@@ -140,13 +142,13 @@ func (e *engine) docker(ctx context.Context, args ...string) (string, error) {
 
 // copyImages brings the image from the machine's own engine, and makes another one from it.
 func (e *engine) copyImages(ctx context.Context) error {
-	if _, err := run(ctx, nil, "docker", "save", "--output", e.images(), image()); err != nil {
+	if _, err := run(ctx, nil, "docker", "save", "--output", e.images(), process.Image()); err != nil {
 		return err
 	}
 	if _, err := e.docker(ctx, "load", "--quiet", "--input", e.images()); err != nil {
 		return err
 	}
-	id, err := e.docker(ctx, "create", "--network", "none", image())
+	id, err := e.docker(ctx, "create", "--network", "none", process.Image())
 	if err != nil {
 		return err
 	}
@@ -156,7 +158,7 @@ func (e *engine) copyImages(ctx context.Context) error {
 		_, err = e.docker(ctx, "rm", id)
 	}
 	if err == nil {
-		_, err = e.docker(ctx, "save", "--output", e.images(), image(), otherImage)
+		_, err = e.docker(ctx, "save", "--output", e.images(), process.Image(), otherImage)
 	}
 	return err
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/gjyotin305/fastpyrepl/test/process"
 )
 
 // What the daemons of these tests are told; see configs/fastpyrepl.yaml.
@@ -50,7 +52,7 @@ func runAll(m *testing.M) (code int) {
 		}
 	}()
 	if rig, err = newWorkshop(ctx); err != nil {
-		fmt.Fprintf(os.Stderr, "these tests need Docker, the image %s (make image), and a loop device: %v\n", image(), err)
+		fmt.Fprintf(os.Stderr, "these tests need Docker, the image %s (make image), and a loop device: %v\n", process.Image(), err)
 		return 1
 	}
 	return m.Run()
@@ -104,13 +106,6 @@ func (w *workshop) stateDir(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
-}
-
-func image() string {
-	if ref := os.Getenv("FASTPYREPL_TEST_IMAGE"); ref != "" {
-		return ref
-	}
-	return "fastpyrepl/runner:slim"
 }
 
 func freePort(t *testing.T) int {

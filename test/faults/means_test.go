@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/gjyotin305/fastpyrepl/test/process"
 )
 
 // How things are broken, and mended.
@@ -70,7 +72,7 @@ func removeImages(s *scene) error {
 			kept++
 		}
 	}
-	_, err = rig.engine.docker(s.ctx, "rmi", "--force", image())
+	_, err = rig.engine.docker(s.ctx, "rmi", "--force", process.Image())
 	out, listErr := rig.engine.docker(s.ctx, "images", "--quiet", otherImage)
 	if kept == 0 || out != "" {
 		err = errors.Join(err, fmt.Errorf("the engine kept %d images, and of the other one %q", kept, out))

@@ -31,9 +31,9 @@ func data() (io.Reader, hash.Hash) {
 }
 
 // memory reads a figure of the daemon's /proc/PID/status, in bytes.
-func (d *process) memory(name string) int64 {
+func (d *daemon) memory(name string) int64 {
 	d.t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.Cmd.Process.Pid))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -51,9 +51,9 @@ func (d *process) memory(name string) int64 {
 }
 
 // peak is by how much the daemon's memory was at the most above what it was before, while f ran.
-func (d *process) peak(f func()) int64 {
+func (d *daemon) peak(f func()) int64 {
 	d.t.Helper()
-	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", d.cmd.Process.Pid), []byte("5"), 0); err != nil { // the peak begins anew
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", d.Cmd.Process.Pid), []byte("5"), 0); err != nil { // the peak begins anew
 		d.t.Fatal(err)
 	}
 	before := d.memory("VmRSS")
@@ -157,7 +157,7 @@ func TestFiles_TransfersOfADaemonThatEndsFailAndLeaveNothing(t *testing.T) {
 			sources = append(sources, w)
 			failed.Go(func() {
 				defer r.Close()
-				req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), "PUT", fmt.Sprint(d.url, path, "/half", n), r)
+				req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), "PUT", fmt.Sprint(d.URL, path, "/half", n), r)
 				if err != nil {
 					t.Error(err)
 					return
@@ -176,7 +176,7 @@ func TestFiles_TransfersOfADaemonThatEndsFailAndLeaveNothing(t *testing.T) {
 		if _, err := io.ReadFull(download.Body, make([]byte, 64<<10)); err != nil {
 			t.Fatal(err)
 		}
-		d.end(syscall.SIGKILL)
+		_ = d.Stop(syscall.SIGKILL) // always an error
 		if n, err := io.Copy(io.Discard, download.Body); err == nil {
 			t.Errorf("the download looks whole after %d bytes", n)
 		}

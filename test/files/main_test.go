@@ -1,19 +1,18 @@
 package files_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gjyotin305/fastpyrepl/test/process"
 )
 
 // patience is how long anything here may take.
@@ -30,86 +29,45 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "fastpyrepl")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/fastpyrepl").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "%v: %s\n", err, out)
+	if binary, err = process.Build(context.Background(), dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
 }
 
-// process is a fastpyrepl in a process of its own.
-type process struct {
-	t     *testing.T
-	state string
-	url   string
-	cmd   *exec.Cmd
-	ended chan string // the end of its log
+// daemon is one that a test has.
+type daemon struct {
+	*process.Daemon
+	t *testing.T
 }
 
 // start starts one on a state directory, and ends it with the test, and its sessions if it is the last.
-func start(t *testing.T, state string) *process {
+func start(t *testing.T, state string) *daemon {
 	t.Helper()
-	image := os.Getenv("FASTPYREPL_TEST_IMAGE")
-	if image == "" {
-		image = "fastpyrepl/runner:slim"
-	}
-	d := &process{t: t, state: state, ended: make(chan string, 1), cmd: exec.Command(binary, "serve")}
-	d.cmd.Env = append(os.Environ(), "FASTPYREPL_SERVER_PORT=0", "FASTPYREPL_LOG_FORMAT=json", "FASTPYREPL_SESSIONS_ON_SHUTDOWN=remove",
+	d, err := process.Start(context.WithoutCancel(t.Context()), binary, "FASTPYREPL_SERVER_PORT=0", "FASTPYREPL_SESSIONS_ON_SHUTDOWN=remove",
 		"FASTPYREPL_POOL_SIZE_MIN=0", "FASTPYREPL_POOL_SIZE_MAX=0", // so that nothing else happens while memory is measured
-		"FASTPYREPL_STATE_DIR="+state, "FASTPYREPL_DOCKER_IMAGES_DEFAULT_REF="+image)
-	stderr, err := d.cmd.StderrPipe()
+		"FASTPYREPL_STATE_DIR="+state, "FASTPYREPL_DOCKER_IMAGES_DEFAULT_REF="+process.Image())
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("this test needs a Docker Engine and the image %s (make image): %v", process.Image(), err)
 	}
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.end(syscall.SIGTERM) })
-	ready := make(chan string, 1)
-	go d.read(stderr, ready)
-	select {
-	case d.url = <-ready:
-	case log := <-d.ended:
-		d.ended <- log
-		t.Fatalf("this test needs a Docker Engine and the image %s (make image): %s", image, log)
-	}
-	return d
-}
-
-// read tells where the daemon listens, and keeps the end of its log.
-func (d *process) read(log io.Reader, ready chan<- string) {
-	tail := ""
-	for lines := bufio.NewScanner(log); lines.Scan(); {
-		tail = lines.Text()
-		var line struct{ Msg, URL string }
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
-			ready <- line.URL
+	t.Cleanup(func() {
+		if d.Cmd.ProcessState != nil { // it was killed
+			return
 		}
-	}
-	d.ended <- tail
-}
-
-// end ends the process. It may be called again.
-func (d *process) end(s syscall.Signal) {
-	if d.cmd.ProcessState != nil {
-		return
-	}
-	if err := d.cmd.Process.Signal(s); err != nil {
-		d.t.Error(err)
-	}
-	log := <-d.ended
-	if err := d.cmd.Wait(); err != nil && s != syscall.SIGKILL {
-		d.t.Errorf("the daemon ended with %v: %s", err, log)
-	}
+		if err := d.Stop(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+	})
+	return &daemon{d, t}
 }
 
 // do sends a request, of which the answer must have this status.
-func (d *process) do(method, path, contentType string, body io.Reader, status int) *http.Response {
+func (d *daemon) do(method, path, contentType string, body io.Reader, status int) *http.Response {
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.t.Context()), patience)
 	d.t.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, method, d.url+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, d.URL+path, body)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -129,7 +87,7 @@ func (d *process) do(method, path, contentType string, body io.Reader, status in
 }
 
 // execute runs code in session s, and returns what it printed.
-func (d *process) execute(code string) string {
+func (d *daemon) execute(code string) string {
 	d.t.Helper()
 	body, err := json.Marshal(map[string]string{"session_id": "s", "code": code})
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/gjyotin305/fastpyrepl/sandbox"
 	"github.com/gjyotin305/fastpyrepl/sandbox/docker"
 	"github.com/gjyotin305/fastpyrepl/sandbox/state"
+	"github.com/gjyotin305/fastpyrepl/test/process"
 )
 
 const (
@@ -48,7 +49,7 @@ func run(m *testing.M) (code int) {
 	defer cancel()
 	var err error
 	if shared, err = newWorld(ctx); err != nil {
-		fmt.Fprintf(os.Stderr, "these tests need a Docker Engine and the image %s (make image): %v\n", image(), err)
+		fmt.Fprintf(os.Stderr, "these tests need a Docker Engine and the image %s (make image): %v\n", process.Image(), err)
 		return 1
 	}
 	code = m.Run()
@@ -98,13 +99,6 @@ type world struct {
 	files      int
 }
 
-func image() string {
-	if ref := os.Getenv("FASTPYREPL_TEST_IMAGE"); ref != "" {
-		return ref
-	}
-	return "fastpyrepl/runner:slim"
-}
-
 func sentry() bool { return os.Getenv("FASTPYREPL_TEST_RUNTIME") == "runsc" }
 
 func newWorld(ctx context.Context) (*world, error) {
@@ -136,7 +130,7 @@ func (w *world) start(ctx context.Context) (err error) {
 		Owner:          w.owner,
 		UIDFirst:       40_000,
 		UIDCount:       20_000,
-		Images:         map[string]docker.Image{"default": {Ref: image()}},
+		Images:         map[string]docker.Image{"default": {Ref: process.Image()}},
 		DefaultImage:   "default",
 		SeccompProfile: configs.Seccomp(),
 		Driver:         runnerimage.DriverFiles(),
