@@ -3,6 +3,7 @@ package contract_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fasthttp/websocket"
 
@@ -74,6 +76,9 @@ func (p *player) bringAbout(ctx context.Context, step string) error {
 			return err
 		}
 		defer events.Body.Close()
+		if err := p.poolIsWhole(ctx); err != nil { // one that is ended while it starts would be a pool that is not well
+			return err
+		}
 		if err := p.at.endContainers(ctx); err != nil {
 			return err
 		}
@@ -151,6 +156,29 @@ func (p *player) until(ctx context.Context, want int, body func(int) string) err
 }
 
 // status sends a request and reads the answer to its end.
+// poolIsWhole waits until nothing is started for the pool any more.
+func (p *player) poolIsWhole(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for ctx.Err() == nil {
+		resp, err := p.send(ctx, "GET", "/readyz", "", nil)
+		if err != nil {
+			return err
+		}
+		var well struct{ Checks struct{ Pool string } }
+		err = json.NewDecoder(resp.Body).Decode(&well)
+		if err = errors.Join(err, resp.Body.Close()); err != nil {
+			return err
+		}
+		var ready, target int
+		if n, _ := fmt.Sscanf(well.Checks.Pool, "%d of %d containers are ready", &ready, &target); n == 2 && ready == target {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond) // nothing tells when
+	}
+	return context.Cause(ctx)
+}
+
 func (p *player) status(ctx context.Context, method, path, body string) (int, error) {
 	resp, err := p.send(ctx, method, path, body, nil)
 	if err != nil {
