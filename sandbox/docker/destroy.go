@@ -21,6 +21,7 @@ func (i *Instance) Destroy(ctx context.Context) error {
 	r := i.runtime
 	ctx, cancel := detached(ctx, r.config.RequestTimeout)
 	defer cancel()
+	i.removing.Store(true)
 	// First of all: an engine blocks on a container whose attach stream is full and not read.
 	i.closeStreams()
 	if err := r.remove(ctx, i.id); err != nil {

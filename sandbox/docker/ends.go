@@ -116,8 +116,12 @@ func (r *Runtime) died(e events.Message) {
 		r.config.Log.Warn("the engine does not say how a container ended", "instance", i.ID(), "err", err)
 		code = exitGone.Code
 	}
-	r.wg.Go(func() { // which may have to ask the engine, and the next event is not to wait for that
-		status := sandbox.ExitStatus{Code: code}
+	status := sandbox.ExitStatus{Code: code}
+	if i.removing.Load() { // nobody asks what else there is to say, nor is it there to be asked
+		i.exit.set(status)
+		return
+	}
+	r.wg.Go(func() { // the next event is not to wait for the engine's answer
 		if state, err := i.inspect(r.ctx); err == nil { // if it is there still: it is removed by itself
 			status.OOMKilled, status.Message = state.OOMKilled, state.Error
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/docker/docker/api/types/container"
 
@@ -23,7 +24,8 @@ type Instance struct {
 	id      string // the engine's
 	uid     int    // 0 where the labels were broken
 
-	exit *exit
+	exit     *exit
+	removing atomic.Bool // Destroy was asked for
 
 	mu      sync.Mutex
 	spec    sandbox.Spec // its limits follow Update
