@@ -208,13 +208,14 @@ func uploadCutInTheMiddle(t *testing.T, session string) {
 }
 
 func clientThatLeavesAtOnce(t *testing.T, session string) {
-	body := mustJSON(t, request{Session: session, Code: "import time\nsize = len(context)\ntime.sleep(0.5)", Context: new(strings.Repeat("c", 8<<20))})
+	body := mustJSON(t, request{Session: session, Code: "import os\nsize = len(context)\nwhile not os.path.exists('left'): pass", Context: new(strings.Repeat("c", 8<<20))})
 	conn := shared.dial(t, "POST", "/execute", nil, len(body))
 	if _, err := conn.Write(body); err != nil {
 		t.Error(err)
 	}
 	shared.awaitState(t, session, "busy")
 	conn.Close()
+	(&files{t: t, session: session}).put("/left", "")
 	if a := shared.mustExecute(t, request{Session: session, Code: "size", Create: new(false)}); fmt.Sprint(a.Result["text/plain"]) != fmt.Sprint(8<<20) {
 		t.Errorf("the variable of the client that left is %v", a.Result)
 	}

@@ -660,7 +660,8 @@ func (f *files) orLost(statuses ...int) []int {
 }
 
 func memoryFull(f *files) {
-	end := f.behind(request{Code: "import mmap\nheld = []\nwhile True:\n    m = mmap.mmap(-1, 1 << 20, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)\n    m.write(bytes(1 << 20)); held.append(m)", Timeout: 5})
+	// It fills the memory from the second upload on, so that it does not end before anybody looked.
+	end := f.behind(request{Code: "import mmap, os\nheld = []\nwhile not os.path.exists('up0'): pass\nwhile True:\n    m = mmap.mmap(-1, 1 << 20, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)\n    m.write(bytes(1 << 20)); held.append(m)", Timeout: 5})
 	for n := range 3 {
 		f.want("PUT", fmt.Sprintf("/up%d", n), zeros(8<<20), f.orLost(201, 503, 507)...)
 	}

@@ -298,6 +298,10 @@ export class Workbench {
       showVariables(null);
       return;
     }
+    if (current.busy) { // the answer would be a refusal
+      this.#isPanelOld = true;
+      return;
+    }
     try {
       const list = await current.ask('/variables');
       if (current === this.current) showVariables(list);
