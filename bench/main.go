@@ -88,7 +88,7 @@ func againstTheEngine(ctx context.Context, b *bench, w io.Writer, rounds, calls 
 	if err != nil {
 		return err
 	}
-	throughput, err := b.throughput(ctx, 5)
+	throughput, err := b.throughput(ctx, 20)
 	if err != nil {
 		return err
 	}
