@@ -53,13 +53,13 @@ func (w *world) watch(ctx context.Context, over <-chan struct{}) error {
 func (w *world) askBystander(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	a, err := w.execute(ctx, request{Session: "bystander", Code: "print(mine)\n1+1", Create: new(false)})
+	a, err := w.execute(ctx, request{Session: "bystander", Code: "print(mine, pipe())\n1+1", Create: new(false)})
 	if err != nil {
 		return fmt.Errorf("the bystander: %w", err)
 	}
 	w.answered++
 	switch {
-	case a.ending() != "ok" || a.Stdout != "untouched\n" || a.Result["text/plain"] != "2":
+	case a.ending() != "ok" || a.Stdout != "untouched 65536\n" || a.Result["text/plain"] != "2":
 		return fmt.Errorf("the bystander's answer is %+v", a)
 	case a.ExecutionCount != w.answered || a.StateLostAt != 0:
 		return fmt.Errorf("the bystander's session has run %d cells, not %d", a.ExecutionCount, w.answered)

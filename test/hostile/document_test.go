@@ -47,4 +47,4 @@ func table() string {
 
 func alternatives(endings string) string { return strings.Join(strings.Fields(endings), ", ") }
 
-var all = []onslaught{resources, floods, frames, supervisor, descriptors, sabotage, stubborn, deaths, recursion, objects}
+var all = []onslaught{isolation, resources, floods, frames, supervisor, descriptors, sabotage, stubborn, deaths, recursion, objects}

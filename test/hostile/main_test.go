@@ -225,9 +225,29 @@ func (w *world) prepare(ctx context.Context) {
 	w.prepared <- p
 }
 
+// belongings are what the bystander has, and others must neither find nor use up.
+const belongings = `
+import fcntl, os, socket
+mine = "untouched"
+door = socket.socket(socket.AF_UNIX)
+door.bind("\0bystander")
+door.listen()
+for folder in ("/home/user", "/tmp", "/dev/shm"):
+    open(folder + "/mine", "w").close()
+
+def pipe():
+    "Returns the bytes that a new pipe has room for."
+    ends = os.pipe()
+    try:
+        return fcntl.fcntl(ends[1], fcntl.F_GETPIPE_SZ)
+    finally:
+        for end in ends:
+            os.close(end)
+`
+
 // settleIn starts the bystander's session, and counts what the daemon holds.
 func (w *world) settleIn(ctx context.Context) error {
-	a, err := w.execute(ctx, request{Session: "bystander", Code: "mine = 'untouched'"})
+	a, err := w.execute(ctx, request{Session: "bystander", Code: belongings})
 	if err != nil || a.Outcome != "ok" {
 		return fmt.Errorf("start the bystander's session: %+v, %w", a, err)
 	}
