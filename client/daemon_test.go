@@ -115,7 +115,7 @@ func listen(rt sandbox.Runtime) (url string, stop func() error, err error) {
 		Limits: sandbox.Limits{Memory: 256 << 20, CPUs: 1, Pids: 64, WorkDir: 32 << 20, Tmp: 16 << 20, Shm: 16 << 20, Inodes: 1024, NoFile: 128},
 		Execution: sandbox.ExecutionConfig{
 			Timeout: patience, MaxTimeout: time.Minute, Grace: time.Second, Queue: 4, MaxContext: 8 << 20, MaxCode: 1 << 20,
-			MaxStdout: 1 << 20, MaxStderr: 1 << 20, MaxDisplay: 1 << 20, MaxLocals: 1 << 20, MaxLocalsValue: 1 << 16,
+			MaxStdout: 1 << 20, MaxStderr: 1 << 20, MaxDisplay: 1 << 20, MaxLocals: 1 << 20, MaxLocalsValue: 1 << 16, MaxEvents: 16384,
 		},
 	}, log)
 	handler := rest.New(manager, rest.Limits{

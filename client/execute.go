@@ -38,8 +38,9 @@ type ExecuteRequest struct {
 	OnDisconnect string
 	// Figures are the forms in which matplotlib figures are shown, png or svg; none is png.
 	Figures []string
-	// MaxStdout, MaxStderr, MaxDisplay and MaxLocals lower the daemon's caps; 0 keeps them. Bytes.
-	MaxStdout, MaxStderr, MaxDisplay, MaxLocals int64
+	// MaxStdout, MaxStderr, MaxDisplay, MaxLocals and MaxLocalsValue lower the daemon's caps; 0 keeps them. Bytes.
+	MaxStdout, MaxStderr, MaxDisplay, MaxLocals, MaxLocalsValue int64
+	MaxEvents                                                   int // lowers how many are kept to be asked for again
 	// IdempotencyKey has a request that is sent twice run once. With one, a request whose answer was lost is sent again.
 	IdempotencyKey string
 }
@@ -67,6 +68,8 @@ func (r *ExecuteRequest) body(detach bool) map[string]any {
 	put("max_stderr", r.MaxStderr, r.MaxStderr > 0)
 	put("max_display", r.MaxDisplay, r.MaxDisplay > 0)
 	put("max_locals", r.MaxLocals, r.MaxLocals > 0)
+	put("max_locals_value", r.MaxLocalsValue, r.MaxLocalsValue > 0)
+	put("max_events", r.MaxEvents, r.MaxEvents > 0)
 	return b
 }
 

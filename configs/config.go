@@ -94,6 +94,7 @@ type Execution struct {
 	MaxDisplay     Size `yaml:"max_display"`
 	MaxLocals      Size `yaml:"max_locals"`
 	MaxLocalsValue Size `yaml:"max_locals_value"`
+	MaxEvents      int  `yaml:"max_events"`
 
 	ResultsKept time.Duration `yaml:"results_kept"`
 	MaxResults  Size          `yaml:"max_results"`

@@ -52,6 +52,7 @@ func Default() *Config {
 			MaxDisplay:     16 * MiB,
 			MaxLocals:      8 * MiB,
 			MaxLocalsValue: 1 * MiB,
+			MaxEvents:      16384,
 			ResultsKept:    15 * time.Minute,
 			MaxResults:     64 * MiB,
 		},

@@ -207,6 +207,7 @@ func (e *Execution) validate(v *checks) {
 	between(v, "execution.max_display", e.MaxDisplay, 1*KiB, 1*GiB)
 	between(v, "execution.max_locals", e.MaxLocals, 1*KiB, maxMessage-2*MiB)
 	between(v, "execution.max_locals_value", e.MaxLocalsValue, 1*KiB, maxMessage-2*MiB)
+	between(v, "execution.max_events", e.MaxEvents, 16, 65_536)
 	between(v, "execution.results_kept", e.ResultsKept, time.Second, 24*time.Hour)
 	between(v, "execution.max_results", e.MaxResults, 1*MiB, 1*TiB)
 }

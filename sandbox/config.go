@@ -64,4 +64,5 @@ type ExecutionConfig struct {
 	MaxDisplay     int64 // bytes of all displays and the result together
 	MaxLocals      int64 // bytes of all locals together
 	MaxLocalsValue int64 // bytes of one local
+	MaxEvents      int64 // events kept
 }

@@ -15,6 +15,7 @@ import (
 // them the same numbers, and a client can go on where it was. Numbers grow, with gaps.
 type eventLog struct {
 	execution string
+	maxEvents int   // immutable
 	maxBytes  int64 // immutable
 	exact     bool  // immutable; events are not joined: a client may go on from any message
 
@@ -39,8 +40,6 @@ type entry struct {
 const (
 	// entryOverhead is what an event takes beside its text and values, in bytes.
 	entryOverhead = 256
-	// maxExecutionEvents is what the events of one execution take beside their text, displays and locals, in bytes.
-	maxExecutionEvents = 16384 * entryOverhead
 	// minDoubled is how long a stream is before its memory is doubled whenever it is used up, in bytes.
 	minDoubled = 256 << 10
 	// maxEventText is how long the text of one event gets by joining, in bytes.
@@ -148,7 +147,7 @@ func (l *eventLog) add(e entry) {
 	}
 	e.Time = time.Now()
 	l.entries = append(l.entries, e)
-	if l.bytes += e.cost(); l.bytes > l.maxBytes {
+	if l.bytes += e.cost(); l.bytes > l.maxBytes || len(l.entries) > l.maxEvents {
 		l.trim()
 	}
 	l.wake()
@@ -160,7 +159,7 @@ func (e *entry) cost() int64 { return e.size() + entryOverhead }
 // trim needs mu. It drops a quarter, so that it need not run for every event, but never the newest.
 func (l *eventLog) trim() {
 	drop := 0
-	for ; l.bytes > l.maxBytes*3/4 && drop < len(l.entries)-1; drop++ {
+	for ; (l.bytes > l.maxBytes*3/4 || len(l.entries)-drop > l.maxEvents*3/4) && drop < len(l.entries)-1; drop++ {
 		l.bytes -= l.entries[drop].cost()
 	}
 	l.entries = slices.Delete(l.entries, 0, drop)

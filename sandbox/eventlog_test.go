@@ -12,7 +12,7 @@ func say(l *eventLog, t EventType, text string) {
 }
 
 func TestEventLog_JoinsWhatNoReaderHasSeen(t *testing.T) {
-	l := &eventLog{maxBytes: maxExecutionEvents}
+	l := &eventLog{maxBytes: 1 << 20, maxEvents: 4096}
 	for range 100 { // in turn: order is exact within a stream
 		say(l, EventStdout, "o")
 		say(l, EventStderr, "e")
@@ -31,7 +31,7 @@ func TestEventLog_JoinsWhatNoReaderHasSeen(t *testing.T) {
 }
 
 func TestEventLog_EventsAndBatchesAreBounded(t *testing.T) {
-	l := &eventLog{maxBytes: maxExecutionEvents}
+	l := &eventLog{maxBytes: 1 << 20, maxEvents: 4096}
 	for range 1024 {
 		say(l, EventStdout, strings.Repeat("x", 1<<10))
 	}
@@ -58,12 +58,12 @@ func TestEventLog_EventsAndBatchesAreBounded(t *testing.T) {
 
 func TestEventLog_DropsTheOldestAndKeepsTheText(t *testing.T) {
 	const n = 100_000
-	l := &eventLog{maxBytes: maxExecutionEvents}
+	l := &eventLog{maxBytes: 1 << 20, maxEvents: 4096}
 	for i := range n {
 		say(l, EventStdout, "x")
 		l.take(uint64(i)) // a reader that sees every one, so that none is joined
 	}
-	if len(l.entries) > maxExecutionEvents/entryOverhead {
+	if len(l.entries) > l.maxEvents {
 		t.Errorf("%d events are kept", len(l.entries))
 	}
 	events, _, _ := l.take(0)

@@ -96,8 +96,15 @@ func newExecution(s *Session, req Request, caps ExecutionConfig) *Execution {
 		print := req.fingerprint(s.key)
 		e.repeatPrint = print[:]
 	}
-	e.log.execution, e.log.maxBytes = e.id.String(), maxExecutionEvents+e.caps.MaxDisplay+e.caps.MaxLocals
+	e.log.execution = e.id.String()
+	e.boundLog()
 	return e
+}
+
+// boundLog lets the log hold what the caps allow.
+func (e *Execution) boundLog() {
+	e.log.maxEvents = int(e.caps.MaxEvents)
+	e.log.maxBytes = e.caps.MaxEvents*entryOverhead + e.caps.MaxDisplay + e.caps.MaxLocals
 }
 
 // ID is the execution's UUID.

@@ -105,7 +105,7 @@ func (r Request) fingerprint(key Key) [sha256.Size]byte {
 	}
 	field([]byte(key.ID))
 	field(fmt.Append(nil, r.Timeout, r.NoCreate, r.Anew, r.Interactive, r.Context != nil, r.Locals != nil,
-		r.MaxStdout, r.MaxStderr, r.MaxDisplay, r.MaxLocals, r.Figures))
+		r.MaxStdout, r.MaxStderr, r.MaxDisplay, r.MaxLocals, r.MaxLocalsValue, r.MaxEvents, r.Figures))
 	field([]byte(r.Code))
 	field([]byte(r.SetupCode))
 	field([]byte(r.Stdin))

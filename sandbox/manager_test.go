@@ -33,7 +33,7 @@ func testConfig() sandbox.Config {
 		Execution: sandbox.ExecutionConfig{
 			Timeout: 10 * time.Second, MaxTimeout: time.Minute, Grace: time.Second, Queue: 2,
 			MaxContext: 8 << 20, MaxCode: 1 << 10, MaxStdout: 64 << 10, MaxStderr: 64 << 10, MaxDisplay: 1 << 20,
-			MaxLocals: 1 << 20, MaxLocalsValue: 1 << 16,
+			MaxLocals: 1 << 20, MaxLocalsValue: 1 << 16, MaxEvents: 16384,
 		},
 	}
 }

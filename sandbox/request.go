@@ -49,8 +49,9 @@ type Request struct {
 	Interactive bool
 	// Figures are the forms in which open matplotlib figures are shown, of FigureFormats; none is png alone.
 	Figures []string
-	// MaxStdout, MaxStderr, MaxDisplay and MaxLocals lower the configured caps; 0 keeps them. Bytes.
-	MaxStdout, MaxStderr, MaxDisplay, MaxLocals int64
+	// MaxStdout, MaxStderr, MaxDisplay, MaxLocals and MaxLocalsValue lower the configured caps; 0 keeps them. Bytes.
+	MaxStdout, MaxStderr, MaxDisplay, MaxLocals, MaxLocalsValue int64
+	MaxEvents                                                   int64 // lowers it, too
 	// IdempotencyKey makes a repeated request return the execution that the first one began, while that is kept; "" for
 	// none.
 	IdempotencyKey string
@@ -109,9 +110,11 @@ func (r Request) validate(config Config) error {
 		{"max_stderr", r.MaxStderr, cfg.MaxStderr},
 		{"max_display", r.MaxDisplay, cfg.MaxDisplay},
 		{"max_locals", r.MaxLocals, cfg.MaxLocals},
+		{"max_locals_value", r.MaxLocalsValue, cfg.MaxLocalsValue},
+		{"max_events", r.MaxEvents, cfg.MaxEvents},
 	} {
 		if limit.asked < 0 || limit.asked > limit.most {
-			return Errorf(CodeInvalid, "%s is %d bytes, it must be above 0 and at most %d", limit.name, limit.asked, limit.most)
+			return Errorf(CodeInvalid, "%s is %d, it must be above 0 and at most %d", limit.name, limit.asked, limit.most)
 		}
 	}
 	return nil
@@ -129,5 +132,7 @@ func (r Request) caps(cfg ExecutionConfig) ExecutionConfig {
 	lower(&cfg.MaxDisplay, r.MaxDisplay)
 	lower(&cfg.MaxLocals, r.MaxLocals)
 	lower(&cfg.MaxLocalsValue, cfg.MaxLocals)
+	lower(&cfg.MaxLocalsValue, r.MaxLocalsValue)
+	lower(&cfg.MaxEvents, r.MaxEvents)
 	return cfg
 }

@@ -113,7 +113,7 @@ func (e *Execution) resume(id uuid.UUID, k wire.KeptExecution, meta executionMet
 	most(&e.caps.MaxStderr, meta.Stderr)
 	most(&e.caps.MaxDisplay, meta.Display)
 	most(&e.caps.MaxLocals, meta.MaxLocals)
-	e.log.maxBytes = maxExecutionEvents + e.caps.MaxDisplay + e.caps.MaxLocals
+	e.boundLog()
 	if meta.Timeout > 0 {
 		e.timeout = duration(meta.Timeout)
 	}

@@ -64,7 +64,7 @@ func (m *Manager) newSession(key Key, options SessionOptions) *Session {
 		onLost:     m.bury,
 		observer:   m.observer,
 		asking:     make(chan struct{}, 1),
-		background: backgroundLog{log: eventLog{maxBytes: maxBackground}},
+		background: backgroundLog{log: eventLog{maxBytes: maxBackground, maxEvents: maxBackground / entryOverhead}},
 	}
 }
 

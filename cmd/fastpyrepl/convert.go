@@ -70,6 +70,7 @@ func sandboxConfig(c *configs.Config) sandbox.Config {
 			MaxDisplay:     int64(c.Execution.MaxDisplay),
 			MaxLocals:      int64(c.Execution.MaxLocals),
 			MaxLocalsValue: int64(c.Execution.MaxLocalsValue),
+			MaxEvents:      int64(c.Execution.MaxEvents),
 		},
 		Files: sandbox.FilesConfig{MaxUpload: int64(c.Files.MaxUpload), Transfers: c.Files.Transfers},
 	}
@@ -161,6 +162,9 @@ func restLimits(c *configs.Config) rest.Limits {
 		MaxDisplay: int64(c.Execution.MaxDisplay),
 		MaxLocals:  int64(c.Execution.MaxLocals),
 		MaxList:    c.Files.MaxList,
+
+		MaxLocalsValue: int64(c.Execution.MaxLocalsValue),
+		MaxEvents:      int64(c.Execution.MaxEvents),
 
 		Session:    sessions.Ceilings(),
 		MaxTTL:     sessions.MaxTTL,

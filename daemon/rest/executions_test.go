@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -148,20 +149,41 @@ func TestExecutions_CapsMayBeLoweredNotRaised(t *testing.T) {
 	a := serveOn(t, &sandboxtest.Runtime{Play: play}, nil)
 	x := testConfig().Execution
 	a.execute(t, `{"code":"x","session_id":"s","return_locals":true,"max_stdout":5,"max_stderr":6.5,"max_display":7,"max_locals":8}`)
-	if seen.MaxStdout != 5 || seen.MaxStderr != 7 || seen.MaxDisplay != 7 || seen.Locals.MaxTotal != 8 || seen.Locals.MaxValue != 8 {
+	if seen.Locals.MaxValue != 8 {
+		t.Errorf("got %+v", seen.Locals)
+	}
+	a.execute(t, `{"code":"x","session_id":"s","return_locals":true,"max_stdout":5,"max_stderr":6.5,"max_display":7,"max_locals":8,"max_locals_value":3}`)
+	if seen.MaxStdout != 5 || seen.MaxStderr != 7 || seen.MaxDisplay != 7 || seen.Locals.MaxTotal != 8 || seen.Locals.MaxValue != 3 {
 		t.Errorf("got %+v, %+v", seen, seen.Locals)
 	}
 	a.execute(t, `{"code":"x","session_id":"s","return_locals":true,"max_stdout":null}`)
 	if seen.MaxStdout != x.MaxStdout || seen.MaxDisplay != x.MaxDisplay || seen.Locals.MaxTotal != x.MaxLocals || seen.Locals.MaxValue != x.MaxLocalsValue {
 		t.Errorf("got %+v, %+v", seen, seen.Locals)
 	}
-	for _, name := range []string{"max_stdout", "max_stderr", "max_display", "max_locals"} {
-		for value, want := range map[string]int{"1048576": 200, "1048577": 422, "1e300": 422, "0": 422, "-1": 422, `"5"`: 422} {
+	for name, most := range map[string]int64{
+		"max_stdout": x.MaxStdout, "max_stderr": x.MaxStderr, "max_display": x.MaxDisplay, "max_locals": x.MaxLocals,
+		"max_locals_value": x.MaxLocalsValue, "max_events": x.MaxEvents,
+	} {
+		for value, want := range map[string]int{fmt.Sprint(most): 200, fmt.Sprint(most + 1): 422, "1e300": 422, "0": 422, "-1": 422, `"5"`: 422} {
 			status, text := a.ask(t, "POST", "/execute", `{"code":"x","session_id":"s","`+name+`":`+value+`}`)
 			if status != want || want == 422 && !strings.Contains(text, `"loc":["body","`+name+`"]`) {
 				t.Errorf("%s %s: got %d %s, want %d", name, value, status, text, want)
 			}
 		}
+	}
+}
+
+func TestExecutions_FewerEventsMayBeKept(t *testing.T) {
+	a := serveOn(t, &sandboxtest.Runtime{Play: func(c *sandboxtest.Call) {
+		for range 10 {
+			c.Send(wire.Display, []byte(`{"data":{"text/plain":"x"}}`))
+		}
+		c.Done(wire.DoneMessage{Outcome: "ok", StateKept: true})
+	}}, nil)
+	x := a.execute(t, `{"code":"x","session_id":"s","max_events":4}`)
+	events := a.events(t, "GET", "/v1/executions/"+x.ExecutionID+"/events", "").rest(t)
+	if n := len(events); len(x.Displays) != 10 || n > 4 || events[n-1].Type != "done" || events[0].Seq <= 1 {
+		t.Errorf("%d displays; kept are %+v", len(x.Displays), events)
 	}
 }
 

@@ -31,6 +31,9 @@ type ExecuteRequest struct {
 	MaxStderr    *float64  `json:"max_stderr,omitzero" jsonschema:"bytes kept of stderr, if fewer than usual"`
 	MaxDisplay   *float64  `json:"max_display,omitzero" jsonschema:"bytes kept of result and displays together, if fewer than usual"`
 	MaxLocals    *float64  `json:"max_locals,omitzero" jsonschema:"bytes of variables answered, if fewer than usual"`
+
+	MaxLocalsValue *float64 `json:"max_locals_value,omitzero" jsonschema:"bytes answered of one variable, if fewer than usual"`
+	MaxEvents      *float64 `json:"max_events,omitzero" jsonschema:"events kept to be asked for again, if fewer than usual"`
 }
 
 var onDisconnect = regexp.MustCompile(`^(interrupt|continue)$`)
@@ -54,6 +57,7 @@ type executeRequest struct {
 	stdin, onDisconnect, idempotencyKey         string
 	detach, anew                                bool
 	maxStdout, maxStderr, maxDisplay, maxLocals float64
+	maxLocalsValue, maxEvents                   float64
 }
 
 // interruptsOnLeave tells whether the execution ends when the client of its stream leaves.
@@ -82,6 +86,8 @@ func (r *executeRequest) fields(l *Limits) []jsonbody.Field {
 		{Name: "max_stderr", Value: jsonbody.Nullable(jsonbody.Positive(&r.maxStderr, float64(l.MaxStderr)))},
 		{Name: "max_display", Value: jsonbody.Nullable(jsonbody.Positive(&r.maxDisplay, float64(l.MaxDisplay)))},
 		{Name: "max_locals", Value: jsonbody.Nullable(jsonbody.Positive(&r.maxLocals, float64(l.MaxLocals)))},
+		{Name: "max_locals_value", Value: jsonbody.Nullable(jsonbody.Positive(&r.maxLocalsValue, float64(l.MaxLocalsValue)))},
+		{Name: "max_events", Value: jsonbody.Nullable(jsonbody.Positive(&r.maxEvents, float64(l.MaxEvents)))},
 	}
 }
 
@@ -104,10 +110,13 @@ func (r *executeRequest) sandbox() sandbox.Request {
 		Stdin:     r.stdin,
 		Figures:   r.figures,
 
-		MaxStdout:  bytes(r.maxStdout),
-		MaxStderr:  bytes(r.maxStderr),
-		MaxDisplay: bytes(r.maxDisplay),
-		MaxLocals:  bytes(r.maxLocals),
+		MaxStdout:  whole(r.maxStdout),
+		MaxStderr:  whole(r.maxStderr),
+		MaxDisplay: whole(r.maxDisplay),
+		MaxLocals:  whole(r.maxLocals),
+
+		MaxLocalsValue: whole(r.maxLocalsValue),
+		MaxEvents:      whole(r.maxEvents),
 
 		IdempotencyKey: r.idempotencyKey,
 	}
@@ -123,8 +132,8 @@ func (r *executeRequest) sandbox() sandbox.Request {
 	return req
 }
 
-// bytes converts what a client asked for. It rounds up, so that what is above 0 stays above it.
-func bytes(n float64) int64 { return int64(math.Ceil(n)) }
+// whole converts a number that a client asked for. It rounds up, so that what is above 0 stays above it.
+func whole(n float64) int64 { return int64(math.Ceil(n)) }
 
 // figures decodes a list of the forms that figures may be shown in.
 func figures(dst *[]string) jsonbody.Decoder {

@@ -35,7 +35,8 @@ type Limits struct {
 	Timeout    time.Duration // of a request that asks for none
 	MaxTimeout time.Duration
 
-	MaxStdout, MaxStderr, MaxDisplay, MaxLocals int64 // bytes
+	MaxStdout, MaxStderr, MaxDisplay, MaxLocals, MaxLocalsValue int64 // bytes
+	MaxEvents                                                   int64
 
 	MaxList            int // entries of one listing of files
 	Session            sandbox.Ceilings

@@ -34,7 +34,7 @@ func testConfig() sandbox.Config {
 		Execution: sandbox.ExecutionConfig{
 			Timeout: 10 * time.Second, MaxTimeout: time.Minute, Grace: time.Second, Queue: 1,
 			MaxContext: 80 << 20, MaxCode: 1 << 10, MaxStdout: 1 << 20, MaxStderr: 1 << 20, MaxDisplay: 1 << 20,
-			MaxLocals: 1 << 20, MaxLocalsValue: 1 << 16,
+			MaxLocals: 1 << 20, MaxLocalsValue: 1 << 16, MaxEvents: 16384,
 		},
 		Files: sandbox.FilesConfig{MaxUpload: 4 << 20, Transfers: 4},
 	}

@@ -52,6 +52,8 @@ func (l *Limits) describeExecute(s *jsonschema.Schema) {
 	positive(p["max_stderr"], float64(l.MaxStderr))
 	positive(p["max_display"], float64(l.MaxDisplay))
 	positive(p["max_locals"], float64(l.MaxLocals))
+	positive(p["max_locals_value"], float64(l.MaxLocalsValue))
+	positive(p["max_events"], float64(l.MaxEvents))
 	p["on_disconnect"].Enum = []any{"interrupt", "continue", nil}
 	p["figures"].Items.Enum = anys(sandbox.FigureFormats)
 

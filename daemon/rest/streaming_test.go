@@ -69,6 +69,7 @@ func serveOn(t *testing.T, rt sandbox.Runtime, change func(*settings)) *api {
 	a.handler = rest.New(a.manager, rest.Limits{
 		MaxCode: x.MaxCode, MaxContext: x.MaxContext, MaxTimeout: x.MaxTimeout,
 		MaxStdout: x.MaxStdout, MaxStderr: x.MaxStderr, MaxDisplay: x.MaxDisplay, MaxLocals: x.MaxLocals,
+		MaxLocalsValue: x.MaxLocalsValue, MaxEvents: x.MaxEvents,
 		Session: set.sandbox.Ceilings(), MaxTTL: set.sandbox.MaxTTL, MaxIdleTTL: set.sandbox.MaxIdleTTL,
 		MaxList: maxTestList,
 	})

@@ -161,7 +161,7 @@ func (w *world) start(ctx context.Context) (err error) {
 		Execution: sandbox.ExecutionConfig{
 			Timeout: 5 * time.Second, MaxTimeout: 30 * time.Second, Grace: grace, Queue: maxQueue,
 			MaxContext: 32 << 20, MaxCode: 1 << 20, MaxStdout: maxOutput, MaxStderr: maxOutput,
-			MaxDisplay: 1 << 20, MaxLocals: 256 << 10, MaxLocalsValue: 64 << 10,
+			MaxDisplay: 1 << 20, MaxLocals: 256 << 10, MaxLocalsValue: 64 << 10, MaxEvents: 16384,
 		},
 		Files: sandbox.FilesConfig{MaxUpload: 64 << 20, Transfers: 4},
 	}, w.log)
