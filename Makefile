@@ -45,7 +45,7 @@ bench: image build ## The daemon against the raw engine, and Debian's jupyter-se
 	@scripts/bench.sh
 
 soak: image build ## Minutes of load: nothing crosses, hangs, leaks or grows
-	go run ./test/soak
+	go run ./test/soak -o test/soak/RESULTS.md
 
 clean: ## End the daemon, remove its state, the images and what builds left
 	@scripts/down.sh --volumes

@@ -15,6 +15,9 @@ const (
 	cycleExecutes = 10_000
 	side          = 4        // cycles at once
 	cycleGrowth   = 10 << 20 // bytes that the daemon may have grown by
+	// Results that are kept are no leak. What they may take by default comes on top of that.
+	fewResults  = "FASTPYREPL_EXECUTION_MAX_RESULTS=1MiB"
+	manyResults = 64 << 20 // bytes
 )
 
 // cycled is what a daemon was like after cycles.
@@ -29,11 +32,15 @@ type cycled struct {
 // soakCycles creates, uses and resets sessions, and executes in one that stays; then the daemon is to be as one that has done
 // but a few of these.
 func soakCycles(ctx context.Context, h host) ([]figure, error) {
-	fresh, err := h.cycle(ctx, 0, 0)
+	fresh, err := h.cycle(ctx, 0, 0, fewResults)
 	if err != nil {
 		return nil, err
 	}
-	used, err := h.cycle(ctx, cycles, cycleExecutes)
+	used, err := h.cycle(ctx, cycles, cycleExecutes, fewResults)
+	if err != nil {
+		return nil, err
+	}
+	full, err := h.cycle(ctx, 0, 3*cycleExecutes)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +52,11 @@ func soakCycles(ctx context.Context, h host) ([]figure, error) {
 		{"executes in one session besides", fmt.Sprint(cycleExecutes), ""},
 		{"goroutines without, with", fmt.Sprintf("%d, %d", total(fresh.goroutines), total(used.goroutines)), "the same"},
 		{"open files without, with", fmt.Sprintf("%d, %d", fresh.files, used.files), "the same"},
-		{"daemon's memory before, after", fmt.Sprintf("%.1f MiB, %.1f MiB", mib(used.before), mib(used.after)), fmt.Sprintf("at most %.0f MiB more", mib(cycleGrowth))},
+		{"daemon's memory before, after, with execution.max_results 1MiB", fmt.Sprintf("%.1f MiB, %.1f MiB", mib(used.before), mib(used.after)), fmt.Sprintf("at most %.0f MiB more", mib(cycleGrowth))},
+		{fmt.Sprintf("the same with the default, 64MiB, which %d executes fill", 3*cycleExecutes), fmt.Sprintf("%.1f MiB, %.1f MiB", mib(full.before), mib(full.after)), fmt.Sprintf("at most %.0f MiB more", mib(manyResults+cycleGrowth))},
+	}
+	if full.after-full.before > manyResults+cycleGrowth {
+		err = errors.Join(err, fmt.Errorf("the daemon grew by %.1f MiB with the results that it keeps by default", mib(full.after-full.before)))
 	}
 	if p99 > 2*time.Second {
 		err = errors.Join(err, fmt.Errorf("resets took up to %s", p99))
@@ -60,8 +71,8 @@ func soakCycles(ctx context.Context, h host) ([]figure, error) {
 }
 
 // cycle warms a daemon up, has it do n cycles and m executes, and looks at what is left.
-func (h host) cycle(ctx context.Context, n, m int) (c cycled, err error) {
-	d, err := h.start(ctx, "FASTPYREPL_EXECUTION_MAX_RESULTS=1MiB") // results that are kept are no leak
+func (h host) cycle(ctx context.Context, n, m int, env ...string) (c cycled, err error) {
+	d, err := h.start(ctx, env...)
 	if err != nil {
 		return c, err
 	}
