@@ -184,6 +184,15 @@ func (j *job) answer(ctx context.Context, x *client.Interactive, asked client.In
 	}
 }
 
+// tellLeftOut says that output is not whole, which may be in a file by now where nobody sees the mark in it.
+func (j *job) tellLeftOut(truncated map[string]int64) {
+	for _, stream := range []string{"stdout", "stderr"} {
+		if n := truncated[stream]; n > 0 {
+			fmt.Fprintf(j.process.stderr, "fastpyrepl: %d bytes of %s were left out, which the daemon's execution.max_%s bounds\n", n, stream, stream)
+		}
+	}
+}
+
 // end tells how the code ended.
 func (j *job) end(ctx context.Context, done client.Event, raised *client.Exception) error {
 	switch {
@@ -193,8 +202,11 @@ func (j *job) end(ctx context.Context, done client.Event, raised *client.Excepti
 			return err
 		}
 		fmt.Fprintf(j.process.stdout, "%s\n", r.Raw)
-	case !j.flags.events && done.Outcome != client.OutcomeOK && done.Outcome != client.OutcomeError:
-		fmt.Fprintf(j.process.stderr, "fastpyrepl: %s\n", done.Error) // what it raised has said itself
+	case !j.flags.events:
+		j.tellLeftOut(done.Truncated)
+		if done.Outcome != client.OutcomeOK && done.Outcome != client.OutcomeError { // what it raised has said itself
+			fmt.Fprintf(j.process.stderr, "fastpyrepl: %s\n", done.Error)
+		}
 	}
 	if code := exitCode(done.Ending, raised); code != 0 {
 		return exitStatus(code)

@@ -53,6 +53,7 @@ func TestRunAndExec_OnARealDaemon(t *testing.T) {
 		"stdin in every form":           readsStdin,
 		"JSON and events":               printsJSON,
 		"pictures are files":            savesPictures,
+		"more output than is kept":      tellsWhatWasLeftOut,
 		"sessions kept and environment": keepsSessions,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, env) })
@@ -97,6 +98,14 @@ func exitCodesOfOutcomes(t *testing.T, env []string) {
 	}
 	if code := p.wait(); code != 143 || !strings.Contains(p.stderr.String(), "cancelled") {
 		t.Errorf("its session was ended: exit code %d, stderr %q", code, p.stderr.String())
+	}
+}
+
+func tellsWhatWasLeftOut(t *testing.T, env []string) {
+	code, stdout, stderr := command(t, env, "exec", "print('x' * (2 << 20)); import sys; print('y' * (1 << 20), end='', file=sys.stderr)")
+	if want := "fastpyrepl: 1048577 bytes of stdout were left out, which the daemon's execution.max_stdout bounds\n"; code != 0 ||
+		!strings.HasSuffix(stderr, "y"+want) || !strings.Contains(stdout, "[... 1048577 bytes left out ...]") {
+		t.Errorf("exit code %d, %d bytes, stderr ends in %q; want %q", code, len(stdout), stderr[max(0, len(stderr)-200):], want)
 	}
 }
 
