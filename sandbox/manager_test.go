@@ -547,6 +547,25 @@ func TestManager_StateLostIsSaidOnceMore(t *testing.T) {
 	}
 }
 
+func TestManager_WhatSetupCodeMadeIsNotLostSilently(t *testing.T) {
+	die := make(chan struct{})
+	m, _ := newManager(t, testConfig(), sandboxtest.Script(map[string]func(*sandboxtest.Call){
+		"setup": func(c *sandboxtest.Call) {
+			c.Done(wire.DoneMessage{Outcome: "ok", StateKept: true})
+			<-die
+			c.Send(wire.State, []byte(`{"cause":{"kind":"exit"}}`))
+		},
+	}))
+	if _, err := m.Create(t.Context(), key("a"), sandbox.Request{SetupCode: "setup"}); err != nil {
+		t.Fatal(err)
+	}
+	close(die)
+	eventually(t, "the session says so", func() bool { info, err := m.Session(key("a")); return err == nil && info.StateLostAt == 1 })
+	if r := run(t, m, "a", "x"); r.StateLostAt != 1 {
+		t.Errorf("state lost at %d, want 1", r.StateLostAt)
+	}
+}
+
 func TestManager_CloseEndsEverything(t *testing.T) {
 	m, rt := newManager(t, testConfig(), sandboxtest.Script(map[string]func(*sandboxtest.Call){"hang": hang}))
 	e, err := m.Execute(t.Context(), key("a"), sandbox.Request{Code: "hang"})

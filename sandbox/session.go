@@ -282,7 +282,7 @@ func (s *Session) handle(f wire.Frame) error {
 	switch f.Type {
 	case wire.State:
 		s.mu.Lock()
-		s.stateLostAt = s.count
+		s.loseState()
 		s.mu.Unlock()
 		return nil
 	case wire.BackgroundStdout, wire.BackgroundStderr:
@@ -325,7 +325,7 @@ func (s *Session) done(e *Execution, f wire.Frame) error {
 		s.next()
 		s.count = m.ExecutionCount
 		if !m.StateKept {
-			s.stateLostAt = max(s.count, 1)
+			s.loseState()
 		}
 	}
 	delete(s.kept, e.id)
@@ -333,6 +333,10 @@ func (s *Session) done(e *Execution, f wire.Frame) error {
 	s.mu.Unlock()
 	return e.finish(m, lostAt)
 }
+
+// loseState needs mu. It notes that the variables are gone; those that setup code alone had made, too: 0 says that they are
+// there.
+func (s *Session) loseState() { s.stateLostAt = max(s.count, 1) }
 
 // next needs mu. It takes the first execution out of the queue and gives the one behind it its turn.
 func (s *Session) next() {
