@@ -93,7 +93,7 @@ const (
 	OutcomeInterrupted = "interrupted"
 	OutcomeOOM         = "oom"       // killed at the memory limit
 	OutcomeCrashed     = "crashed"   // its process died of something else
-	OutcomeCancelled   = "cancelled" // the session was ended
+	OutcomeCancelled   = "cancelled" // the session was ended, or lost before the code had begun
 )
 
 // Result is how an execution ended, and all that it said.

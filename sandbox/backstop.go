@@ -16,14 +16,19 @@ func (s *Session) backstop(e *Execution, left time.Duration) {
 		defer s.wg.Done()
 		s.rescue(e)
 	})
-	s.mu.Lock()
-	e.late = late
-	s.mu.Unlock()
-	e.OnEnd(func() {
+	stop := func() {
 		if late.Stop() {
 			s.wg.Done()
 		}
-	})
+	}
+	s.mu.Lock()
+	e.late = late
+	over := s.over
+	s.mu.Unlock()
+	if over { // left to another daemon in this moment, by one that saw no timer
+		stop()
+	}
+	e.OnEnd(stop)
 }
 
 // rescue is the last that is tried for an execution that is overdue. Perhaps the driver has answered long ago, and the

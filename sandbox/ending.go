@@ -41,8 +41,16 @@ func (e *Execution) finish(m wire.DoneMessage, stateLostAt int) error {
 	return nil
 }
 
-// abandon ends e without the driver, whose session is gone. What e used, only the driver knew, but for the time.
+// abandon ends e without the driver, whose session is gone. What e used, only the driver knew, but for the time. One of which
+// the driver was never told ends as cancelled, whatever the outcome of others.
 func (e *Execution) abandon(outcome Outcome, cause string) {
+	if !e.tried.Load() {
+		e.end(&Result{
+			Outcome: OutcomeCancelled,
+			Error:   fmt.Sprintf("%s: %s; the execution had not begun", OutcomeCancelled, cause),
+		})
+		return
+	}
 	r := &Result{Outcome: outcome, Error: fmt.Sprintf("%s: %s", outcome, cause)}
 	e.mu.Lock()
 	if !e.began.IsZero() {

@@ -36,6 +36,7 @@ type Execution struct {
 	left chan struct{} // closed when it is left to another daemon
 
 	window chan int64  // grants of WINDOW frames; holds the newest
+	tried  atomic.Bool // EXECUTE was written, perhaps in vain; without it nothing was run
 	again  atomic.Bool // EXECUTE was sent more than once
 	seq    uint32      // of the last message; the reader's alone
 

@@ -39,13 +39,16 @@ func (s *Session) leave() {
 	}
 	s.container.close(false)
 	for _, e := range queue {
-		s.mu.Lock()
-		sent, late := e.sent, e.late
-		s.mu.Unlock()
-		if !sent {
-			e.abandon(OutcomeCancelled, "the daemon was restarted before the execution had begun")
+		if !e.tried.Load() {
+			e.end(&Result{
+				Outcome: OutcomeCancelled, StateKept: true,
+				Error: "cancelled: the daemon was restarted before the execution had begun",
+			})
 			continue
 		}
+		s.mu.Lock()
+		late := e.late
+		s.mu.Unlock()
 		if late != nil && late.Stop() {
 			s.wg.Done()
 		}

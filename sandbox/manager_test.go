@@ -378,6 +378,48 @@ func TestManager_ALostSessionSaysSoUntilItIsReset(t *testing.T) {
 	run(t, m, "a", "x")
 }
 
+func TestManager_WhatWasNeverSentToALostSessionIsCancelled(t *testing.T) {
+	begun := make(chan struct{})
+	m, rt := newManager(t, testConfig(), func(c *sandboxtest.Call) { close(begun); <-c.Killed })
+	all := make([]*sandbox.Execution, 2)
+	for i := range all {
+		e, err := m.Execute(t.Context(), key("a"), sandbox.Request{Code: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[i] = e
+	}
+	<-begun
+	rt.Kill(instances(rt)[0], 137)
+	const cause = "its container ended with status 137"
+	if r := wait(t, all[0]); r.Outcome != sandbox.OutcomeCrashed || r.Error != "crashed: "+cause || r.Duration <= 0 {
+		t.Errorf("the one that ran: got %q, %q, %s", r.Outcome, r.Error, r.Duration)
+	}
+	want := "cancelled: " + cause + "; the execution had not begun"
+	if r := wait(t, all[1]); r.Outcome != sandbox.OutcomeCancelled || r.StateKept || r.Error != want || r.Duration != 0 {
+		t.Errorf("the one that waited: got %q, %q, %s", r.Outcome, r.Error, r.Duration)
+	}
+}
+
+// What waits for a connection while its session is lost has never left.
+func TestManager_WhatWaitedForAConnectionOfALostSessionIsCancelled(t *testing.T) {
+	cfg := testConfig()
+	cfg.ReconnectTimeout = 200 * time.Millisecond
+	m, rt := newManager(t, cfg, nil)
+	run(t, m, "a", "x")
+	broken := make(chan struct{})
+	var once sync.Once
+	rt.OnAttach = func(context.Context) error {
+		once.Do(func() { close(broken) })
+		return errors.New("no such engine")
+	}
+	rt.Break()
+	<-broken
+	if r := run(t, m, "a", "y"); r.Outcome != sandbox.OutcomeCancelled || r.StateKept || !strings.Contains(r.Error, "could not be reached; the execution had not begun") {
+		t.Errorf("got %q, %q", r.Outcome, r.Error)
+	}
+}
+
 func TestManager_HostileContainersLoseOnlyTheirSession(t *testing.T) {
 	for name, play := range map[string]func(*sandboxtest.Call){
 		"bytes that are no frame":    func(c *sandboxtest.Call) { c.Raw([]byte(strings.Repeat("garbage ", 100))) },

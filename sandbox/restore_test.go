@@ -148,7 +148,7 @@ func TestRestore_WhatRanGoesOnAndIsFoundByItsIdAndItsIdempotencyKey(t *testing.T
 	if _, err := e.Wait(t.Context()); sandbox.ErrorCode(err) != sandbox.CodeClosed || !strings.Contains(err.Error(), e.ID()) {
 		t.Errorf("who waited: got %v", err)
 	}
-	if r := wait(t, queued); r.Outcome != sandbox.OutcomeCancelled || !strings.Contains(r.Error, "before the execution had begun") {
+	if r := wait(t, queued); r.Outcome != sandbox.OutcomeCancelled || !r.StateKept || !strings.Contains(r.Error, "before the execution had begun") {
 		t.Errorf("who was queued: got %q, %q", r.Outcome, r.Error)
 	}
 	found, err := g.m.Execution("", e.ID())

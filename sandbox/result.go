@@ -16,7 +16,7 @@ const (
 	OutcomeInterrupted Outcome = "interrupted" // somebody asked for it
 	OutcomeOOM         Outcome = "oom"         // the kernel killed the worker at the memory limit
 	OutcomeCrashed     Outcome = "crashed"     // the worker died of something else
-	OutcomeCancelled   Outcome = "cancelled"   // its session was reset or lost, or the daemon stopped
+	OutcomeCancelled   Outcome = "cancelled"   // its session was reset, or lost before it had begun, or the daemon stopped
 )
 
 // Outcomes are all of them.

@@ -121,6 +121,7 @@ func (e *Execution) resume(id uuid.UUID, k wire.KeptExecution, meta executionMet
 		e.leaveOut("replay", k.Missing)
 	}
 	e.sent, e.delivered = true, true
+	e.tried.Store(true)
 	close(e.turn)
 	e.begin(k.Count)
 	e.began = e.began.Add(-duration(k.Age))

@@ -162,6 +162,9 @@ const maxDeliveries = 3
 func (s *Session) deliver(e *Execution) (arrived bool, err error) {
 	message := wire.MarshalExecute(e.message())
 	for n := range maxDeliveries {
+		if s.container.connected(context.Background()) == nil {
+			e.tried.Store(true)
+		}
 		e.again.Store(n > 0)
 		if err = s.container.send(wire.Execute, e.id, message); err == nil {
 			break
@@ -225,6 +228,8 @@ func (s *Session) sendBlobs(e *Execution) error {
 					}
 					granted = grant
 				case <-e.done:
+					return nil
+				case <-e.left:
 					return nil
 				}
 				continue

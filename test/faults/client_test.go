@@ -43,7 +43,8 @@ func (a *answer) ending() (ending, cause string) {
 		return "503 without Retry-After", fmt.Sprint(a.Detail)
 	case a.Status >= 400:
 		return fmt.Sprint(a.Status), fmt.Sprint(a.Detail)
-	case a.Outcome == "crashed" && strings.HasPrefix(a.Error, "crashed: "):
+	case a.Outcome == "crashed" && strings.HasPrefix(a.Error, "crashed: "),
+		a.Outcome == "cancelled" && strings.HasPrefix(a.Error, "cancelled: its "): // before it had begun
 		return "lost", a.Error
 	case a.Outcome != "":
 		return a.Outcome, a.Error

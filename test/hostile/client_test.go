@@ -57,7 +57,8 @@ func (a *answer) ending() string {
 		return "lost"
 	case a.Status != http.StatusOK:
 		return fmt.Sprintf("status %d", a.Status)
-	case a.Outcome == "crashed" && strings.HasPrefix(a.Error, "crashed: its "): // container or driver, not the worker
+	case a.Outcome == "crashed" && strings.HasPrefix(a.Error, "crashed: its "), // container or driver, not the worker
+		a.Outcome == "cancelled" && strings.HasPrefix(a.Error, "cancelled: its "): // before it had begun
 		return "lost"
 	case a.Outcome == "timeout" && !a.StateKept:
 		return "killed"
