@@ -28,9 +28,9 @@ func (e *Execution) finish(m wire.DoneMessage, stateLostAt int) error {
 	case OutcomeError:
 		r.Error = e.exceptionLine()
 	case OutcomeTimeout:
-		r.Error = fmt.Sprintf("timeout: the execution was interrupted after %s%s", e.timeout, stateSuffix(m))
+		r.Error = fmt.Sprintf("timeout: the execution was interrupted after %s%s", e.timeout, endSuffix(m))
 	case OutcomeInterrupted, OutcomeCancelled:
-		r.Error = fmt.Sprintf("%s: the execution was asked to end%s", r.Outcome, stateSuffix(m))
+		r.Error = fmt.Sprintf("%s: the execution was asked to end%s", r.Outcome, endSuffix(m))
 	case OutcomeOOM, OutcomeCrashed:
 		r.Error = fmt.Sprintf("%s: %s%s", r.Outcome, causeLine(m.Cause), stateSuffix(m))
 	default:
@@ -148,6 +148,14 @@ func causeLine(c *wire.Cause) string {
 		return "the Python process ended, cause unknown"
 	}
 	return c.Message
+}
+
+// endSuffix says how an execution ended that did not heed its interrupt.
+func endSuffix(m wire.DoneMessage) string {
+	if m.Cause == nil {
+		return stateSuffix(m)
+	}
+	return "; " + causeLine(m.Cause) + stateSuffix(m)
 }
 
 func stateSuffix(m wire.DoneMessage) string {

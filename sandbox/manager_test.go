@@ -589,6 +589,27 @@ func TestManager_StateLostIsSaidOnceMore(t *testing.T) {
 	}
 }
 
+func TestExecution_OneThatIsKilledSaysSo(t *testing.T) {
+	killed := &wire.Cause{Kind: "killed", Message: "it did not end within 1 s more, and was killed"}
+	done := func(m wire.DoneMessage) func(*sandboxtest.Call) { return func(c *sandboxtest.Call) { c.Done(m) } }
+	m, _ := newManager(t, testConfig(), sandboxtest.Script(map[string]func(*sandboxtest.Call){
+		"heeds":   done(wire.DoneMessage{Outcome: "timeout", StateKept: true}),
+		"ignores": done(wire.DoneMessage{Outcome: "timeout", Cause: killed}),
+		"exits":   done(wire.DoneMessage{Outcome: "timeout", Cause: &wire.Cause{Kind: "exit", Message: "the worker exited with status 3"}}),
+		"asked":   done(wire.DoneMessage{Outcome: "interrupted", Cause: killed}),
+	}))
+	for code, want := range map[string]string{
+		"heeds":   "timeout: the execution was interrupted after 10s",
+		"ignores": "timeout: the execution was interrupted after 10s; it did not end within 1 s more, and was killed; the session's variables are lost",
+		"exits":   "timeout: the execution was interrupted after 10s; the worker exited with status 3; the session's variables are lost",
+		"asked":   "interrupted: the execution was asked to end; it did not end within 1 s more, and was killed; the session's variables are lost",
+	} {
+		if r := run(t, m, "a", code); r.Error != want {
+			t.Errorf("%s: got %q", code, r.Error)
+		}
+	}
+}
+
 func TestManager_WhatSetupCodeMadeIsNotLostSilently(t *testing.T) {
 	die := make(chan struct{})
 	m, _ := newManager(t, testConfig(), sandboxtest.Script(map[string]func(*sandboxtest.Call){

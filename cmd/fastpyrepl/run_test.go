@@ -80,6 +80,8 @@ func exitCodesOfOutcomes(t *testing.T, env []string) {
 		{"exit(-1)", nil, 255, "", ""},
 		{"exit('told why')", nil, 1, "", "told why\n"},
 		{"while True: pass", []string{"--timeout", "300ms"}, 124, "", "fastpyrepl: timeout: the execution was interrupted after 300ms\n"},
+		{"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass", []string{"--timeout", "300ms"}, 124, "",
+			"fastpyrepl: timeout: the execution was interrupted after 300ms; it did not end within 2 s more, and was killed; the session's variables are lost\n"},
 		{"import os; os.abort()", nil, 134, "", "fastpyrepl: crashed: "},
 		{"import mmap\nm = mmap.mmap(-1, 4 << 30)\nfor i in range(0, 4 << 30, 4096): m[i] = 1", nil, 137, "", "fastpyrepl: oom: "},
 		{"x", []string{"--image", "none"}, 125, "", `image "none" is not configured`},

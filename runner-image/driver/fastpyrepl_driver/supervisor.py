@@ -158,7 +158,7 @@ class Supervisor:
                 self._end_worker({"kind": "killed", "message": "the worker was not ready in time"})
         if running is not None and running is self._running and now >= running.wakes_at():
             if running.reason:
-                self._end_worker({"kind": "killed", "message": f"{running.reason}: the code did not end within the grace time, all was killed"})
+                self._end_worker({"kind": "killed", "message": f"it did not end within {running.request.grace:g} s more, and was killed"})
             else:
                 self._interrupt("timeout", now)
         if now >= self._questions.late_at:

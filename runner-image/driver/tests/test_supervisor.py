@@ -284,6 +284,7 @@ class Endings(DriverTest):
                 started = time.monotonic()
                 reply = self.run_cell(code, timeout=0.5, grace=0.3)
                 self.assert_ended(reply, "timeout", False, "killed")
+                self.assertEqual("it did not end within 0.3 s more, and was killed", reply.done["cause"]["message"])
                 self.assertLess(time.monotonic() - started, 0.5 + 0.3 + 1)
                 self.assertIn("NameError", self.run_cell("lost").error["type"])
 
