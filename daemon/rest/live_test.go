@@ -68,6 +68,7 @@ func TestLive_StreamsOfRealContainers(t *testing.T) {
 		{"stdin is read to its end", readStdin},
 		{"input is asked for and answered", answerInput},
 		{"the head and the tail of a flood are kept", floodStdout},
+		{"no character is cut in two", cutCharacters},
 		{"bytes that are no text are counted", printBytes},
 		{"small writes to both streams in turn are joined", writeInTurn},
 		{"more displays than are kept are counted", displayMany},
@@ -138,6 +139,16 @@ func answerInput(t *testing.T, a *api) {
 	m, _ = s.need(t, "1", "done")
 	if r := a.result(t, m.ExecutionID); !strings.Contains(r.Stdout, `'Zoë\x00'`) {
 		t.Errorf("got %q", r.Stdout)
+	}
+}
+
+func cutCharacters(t *testing.T, a *api) {
+	for _, tc := range []struct{ cap, head, tail, out int }{{40, 15, 4, 1962}, {41, 15, 5, 1960}} {
+		want := strings.Repeat("é", tc.head) + fmt.Sprintf("\n[... %d bytes left out ...]\n", tc.out) + strings.Repeat("é", tc.tail) + "\n"
+		r := a.execute(t, body("print('é' * 1000)", fmt.Sprintf(`,"max_stdout":%d`, tc.cap)))
+		if r.Stdout != want || r.Truncated["stdout"] != int64(tc.out) || len(r.InvalidUTF8) != 0 {
+			t.Errorf("%d: got %q, %v, %v; want %q", tc.cap, r.Stdout, r.Truncated, r.InvalidUTF8, want)
+		}
 	}
 }
 

@@ -11,37 +11,71 @@ from . import system
 
 READ_SIZE = 64 << 10  # bytes
 WIDE = 1 << 20  # bytes of a pipe between two programs that are in a hurry, what any user may ask for
+LONGEST = 4  # bytes of a character
 
 _INT = struct.Struct("i")
 
 
 class Cap:
-    """Lets the first 3/4 of a limit through at once, keeps the last 1/4 for the end, and counts what lies between."""
+    """Lets the first 3/4 of a limit through at once, keeps the last 1/4 for the end, and counts what lies between.
+
+    No character of UTF-8 is cut in two: one that ends beyond the 3/4 goes to the rest whole, and of one that begins before the 1/4 nothing is
+    sent.
+    """
 
     def __init__(self, limit: int) -> None:
         self._tail_limit = limit // 4
         self._head_left = limit - self._tail_limit
         self._tail = bytearray()
+        self._last = b""  # of the bytes that were dropped, the last ones
         self.dropped = 0  # bytes
 
     def feed(self, data: bytes) -> bytes:
         """Returns what may be sent now."""
-        if self._head_left >= len(data):
-            self._head_left -= len(data)
+        now = data[: self._head_left]
+        begun, missing = _unfinished(now)
+        left = self._head_left - len(now)
+        if left >= missing and len(now) == len(data):
+            self._head_left = left
             return data
-        now, later = data[: self._head_left], data[self._head_left :]
+        if left < missing:
+            now = now[: len(now) - begun]
+            self._tail_limit += begun + left
         self._head_left = 0
-        self._tail += later
-        over = len(self._tail) - self._tail_limit
-        if over > 0:
-            del self._tail[:over]
-            self.dropped += over
+        self._tail += data[len(now) :]
+        if (over := len(self._tail) - self._tail_limit) > 0:
+            self._drop(over)
         return now
 
+    def _drop(self, size: int) -> None:
+        self._last = (self._last + self._tail[max(0, size - LONGEST) : size])[-LONGEST:]
+        del self._tail[:size]
+        self.dropped += size
+
     def finish(self) -> bytes:
-        """Returns the end of the output."""
+        """Returns the end of the output. Where what was dropped ends within a character, the rest of that is dropped, too."""
+        begun, missing = _unfinished(self._last)
+        if missing:
+            try:
+                (self._last[-begun:] + self._tail[:missing]).decode()
+            except UnicodeDecodeError:
+                pass  # it is none
+            else:
+                self._drop(missing)
         tail, self._tail = bytes(self._tail), bytearray()
         return tail
+
+
+def _unfinished(data: bytes) -> tuple[int, int]:
+    """Returns how many bytes at the end of data begin a character, and how many it needs besides; 0 and 0 for none."""
+    for begun in range(1, min(LONGEST, len(data) + 1)):
+        byte = data[-begun]
+        if byte < 0x80:
+            break
+        if byte >= 0xC2:
+            missing = (byte >= 0xE0) + (byte >= 0xF0) + 2 - begun
+            return (begun, missing) if missing > 0 and byte < 0xF5 else (0, 0)
+    return 0, 0
 
 
 class Pipe:

@@ -119,10 +119,11 @@ class Pipes:
         """Sends the end of the output."""
         self.drain(running)
         for kind, cap in self._running.values():
+            tail = cap.finish()
             if cap.dropped:
                 running.cut(_NAMES[kind], cap.dropped)
                 self._outbox.say(wire.CUT, {"stream": _NAMES[kind], "bytes": cap.dropped}, running.id)
-            if tail := cap.finish():
+            if tail:
                 self._outbox.send(kind, running.id, tail)
 
     def retire(self, running: Execution, kept: bool, now: float) -> None:

@@ -21,7 +21,8 @@ class Caps(unittest.TestCase):
             size = noise.randrange(1, 50)
             head += cap.feed(data[:size])
             data = data[size:]
-        return head, cap.finish(), cap.dropped
+        tail = cap.finish()
+        return head, tail, cap.dropped
 
     def test_all_of_what_fits_is_sent(self):
         for size in range(102):
@@ -32,12 +33,41 @@ class Caps(unittest.TestCase):
     def test_head_tail_and_count_add_up(self):
         for limit in (0, 1, 3, 4, 100, 1001):
             for size in (limit + 1, limit + 2, 2 * limit + 3, 5000):
-                data = random.Random(size).randbytes(size)
+                data = bytes(byte & 0x7F for byte in random.Random(size).randbytes(size))
                 head, tail, dropped = self.feed(limit, data, size)
                 with self.subTest(limit=limit, size=size):
                     self.assertEqual(data[: limit - limit // 4], head)
                     self.assertEqual(data[size - limit // 4 :], tail)
                     self.assertEqual(size, len(head) + len(tail) + dropped)
+
+    def test_no_character_is_cut_in_two(self):
+        for character in ("é", "€", "🐍", "aé€🐍"):
+            text = (character * 1000)[:1000].encode()
+            for limit in range(60):
+                for seed in range(4):
+                    with self.subTest(character=character, limit=limit, seed=seed):
+                        head, tail, dropped = self.feed(limit, text, seed)
+                        self.assertTrue(text.startswith(head) and text.endswith(tail))
+                        head.decode(), tail.decode()
+                        self.assertEqual(len(text), len(head) + len(tail) + dropped)
+                        self.assertLessEqual(limit - 6, len(head) + len(tail))
+                        self.assertLessEqual(len(head) + len(tail), limit)
+
+    def test_all_that_fits_is_sent_whatever_it_is(self):
+        noise = random.Random(7)
+        for size in range(60):
+            for seed in range(20):
+                data = noise.choice((noise.randbytes(size), ("é€🐍" * 60).encode()[seed % 9 :][:size], bytes([0xF0]) * size, bytes([0x80]) * size))
+                self.assertEqual((data, 0), ((parts := self.feed(size, data, seed))[0] + parts[1], parts[2]))
+
+    def test_what_is_no_character_is_kept(self):
+        for data in (b"\x80" * 500, b"\xff" * 500, b"\xc0\x80" * 250, b"a\x80" * 250, b"\xf8\x80\x80\x80\x80" * 100, b"\xed\xa0\x80" * 200):
+            for limit in range(8, 60):
+                head, tail, dropped = self.feed(limit, data, limit)
+                with self.subTest(data=data[:5], limit=limit):
+                    self.assertEqual(limit, len(head) + len(tail))
+                    self.assertEqual(data, head + data[len(head) : len(data) - len(tail)] + tail)
+                    self.assertEqual(len(data), limit + dropped)
 
     def test_a_flood_is_not_kept(self):
         cap = Cap(1 << 20)
