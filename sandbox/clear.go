@@ -104,7 +104,7 @@ func (m *Manager) save() bool {
 			err = errors.Join(err, m.store.RemoveSession(r.Container))
 		}
 	}
-	for _, stone := range m.gone.stones {
+	for stone := range m.gone.all() {
 		err = errors.Join(err, m.store.SaveTombstone(stone))
 	}
 	for _, stone := range stones {

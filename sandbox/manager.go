@@ -63,7 +63,7 @@ func NewManager(rt Runtime, store Store, cfg Config, log *slog.Logger) *Manager 
 		known:      map[string]struct{}{},
 		unclear:    make(chan struct{}, 1),
 	}
-	m.gone = tombstones{store: store, failed: m.saved}
+	m.gone = newTombstones(store, m.saved)
 	m.wg.Go(func() { m.tend(cfg.Pool.ShrinkAfter) })
 	m.wg.Go(func() { m.renew(cfg.Lease) })
 	m.wg.Go(m.clear)

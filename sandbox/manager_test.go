@@ -403,19 +403,33 @@ func TestManager_WhatWasNeverSentToALostSessionIsCancelled(t *testing.T) {
 
 // What waits for a connection while its session is lost has never left.
 func TestManager_WhatWaitedForAConnectionOfALostSessionIsCancelled(t *testing.T) {
-	cfg := testConfig()
-	cfg.ReconnectTimeout = 200 * time.Millisecond
-	m, rt := newManager(t, cfg, nil)
+	m, rt := newManager(t, testConfig(), nil)
 	run(t, m, "a", "x")
-	broken := make(chan struct{})
+	broken, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	rt.OnAttach = func(context.Context) error {
 		once.Do(func() { close(broken) })
+		<-release
 		return errors.New("no such engine")
 	}
 	rt.Break()
 	<-broken
-	if r := run(t, m, "a", "y"); r.Outcome != sandbox.OutcomeCancelled || r.StateKept || !strings.Contains(r.Error, "could not be reached; the execution had not begun") {
+	ended := make(chan *sandbox.Result)
+	go func() {
+		e, err := m.Execute(context.Background(), key("a"), sandbox.Request{Code: "y"})
+		if err != nil {
+			t.Error(err)
+			close(ended)
+			return
+		}
+		r, _ := e.Wait(context.Background())
+		ended <- r
+	}()
+	eventually(t, "it waits", func() bool { info, err := m.Session(key("a")); return err == nil && info.Running != "" })
+	rt.Kill(instances(rt)[0], 137)
+	close(release)
+	const want = "cancelled: its container ended with status 137; the execution had not begun"
+	if r := <-ended; r != nil && (r.Outcome != sandbox.OutcomeCancelled || r.StateKept || r.Error != want) {
 		t.Errorf("got %q, %q", r.Outcome, r.Error)
 	}
 }

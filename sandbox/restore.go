@@ -72,7 +72,9 @@ func (m *Manager) load() ([]SessionRecord, Config, error) {
 		stones[i].At = now.Add(-max(0, now.Sub(stone.At)))
 	}
 	slices.SortStableFunc(stones, func(a, b Tombstone) int { return a.At.Compare(b.At) })
-	m.gone.stones = stones
+	for _, stone := range stones {
+		m.gone.restore(stone)
+	}
 	m.gone.age(m.cfg.LostKept)
 	return records, m.cfg, nil
 }

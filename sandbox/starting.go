@@ -62,7 +62,7 @@ func (m *Manager) startContext(request context.Context) (context.Context, contex
 // admit needs mu. It refuses a session that may not be created.
 func (m *Manager) admit(key Key, req Request, cfg Config) error {
 	if req.Anew {
-		m.gone.drop(func(k Key) bool { return k == key })
+		m.gone.forget(key)
 	}
 	if err := m.goneError(key); err != nil {
 		return err
