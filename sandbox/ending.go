@@ -7,14 +7,14 @@ import (
 	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
 )
 
-// finish ends e with the driver's word. stateLostAt is the earlier execution at which the variables were lost.
-func (e *Execution) finish(m wire.DoneMessage, stateLostAt int) error {
+// finish ends e with the driver's word.
+func (e *Execution) finish(m wire.DoneMessage) error {
 	defer e.ended()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.log.at(e.seq)
 	r := &Result{
-		StateLostAt:    stateLostAt,
+		StateLostAt:    max(0, m.StateLostAt),
 		ExecutionCount: m.ExecutionCount,
 		Outcome:        Outcome(m.Outcome),
 		StateKept:      m.StateKept,

@@ -56,7 +56,6 @@ type Execution struct {
 	files          *FileChanges // nil for none that it told
 	acked          bool         // the supervisor may forget it
 
-	stateLostAt int         // guarded by the session's mu
 	sent        bool        // guarded by the session's mu; EXECUTE has left
 	delivered   bool        // guarded by the session's mu; so have its blobs
 	interrupted bool        // guarded by the session's mu; asked for

@@ -178,6 +178,63 @@ func TestRestore_WhatRanGoesOnAndIsFoundByItsIdAndItsIdempotencyKey(t *testing.T
 	}
 }
 
+func TestRestore_WhatRanStillSaysThatTheVariablesWereLost(t *testing.T) {
+	for name, meanwhile := range map[string]bool{"it ends while there is no daemon": true, "it goes on": false} {
+		t.Run(name, func(t *testing.T) {
+			begun, release := make(chan struct{}), make(chan struct{})
+			g := newGenerations(t, sandboxtest.Script(map[string]func(*sandboxtest.Call){
+				"die": func(c *sandboxtest.Call) {
+					c.Done(wire.DoneMessage{Outcome: "ok", StateKept: true})
+					c.Send(wire.State, []byte(`{"cause":{"kind":"exit"}}`))
+				},
+				"long": func(c *sandboxtest.Call) { close(begun); <-release; sandboxtest.Echo(c) },
+			}))
+			run(t, g.m, "a", "die")
+			eventually(t, "the variables are lost", func() bool { info, err := g.m.Session(key("a")); return err == nil && info.StateLostAt == 1 })
+			e, err := g.m.Execute(t.Context(), key("a"), sandbox.Request{Code: "long"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			<-begun
+			if err := g.m.Leave(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if meanwhile {
+				close(release)
+			}
+			g.next()
+			if e, err = g.m.Execution("", e.ID()); err != nil {
+				t.Fatal(err)
+			}
+			if !meanwhile {
+				close(release)
+			}
+			if r := wait(t, e); r.StateLostAt != 1 || r.Outcome != sandbox.OutcomeOK {
+				t.Errorf("got %+v", r)
+			}
+			if r := run(t, g.m, "a", "x"); r.StateLostAt != 0 {
+				t.Errorf("said again, as %d", r.StateLostAt)
+			}
+		})
+	}
+}
+
+// The worker may die while the next EXECUTE is on its way: that one says so, and nobody else.
+func TestManager_VariablesLostWhileTheNextExecutionWasOnItsWay(t *testing.T) {
+	m, _ := newManager(t, testConfig(), sandboxtest.Script(map[string]func(*sandboxtest.Call){
+		"late": func(c *sandboxtest.Call) {
+			c.Send(wire.State, []byte(`{"cause":{"kind":"exit"}}`)) // as the daemon hears it: after it has sent this
+			c.Send(wire.Done, []byte(`{"outcome":"ok","state_kept":true,"execution_count":1,"state_lost_at":1}`))
+		},
+	}))
+	if r := run(t, m, "a", "late"); r.StateLostAt != 1 {
+		t.Errorf("state lost at %d, want 1", r.StateLostAt)
+	}
+	if info, err := m.Session(key("a")); err != nil || info.StateLostAt != 0 {
+		t.Errorf("the session still says so: %+v, %v", info, err)
+	}
+}
+
 func TestRestore_WhatEndedMeanwhileIsFoundUntilItWasDelivered(t *testing.T) {
 	begun, release := make(chan struct{}), make(chan struct{})
 	g := newGenerations(t, sandboxtest.Script(map[string]func(*sandboxtest.Call){

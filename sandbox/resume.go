@@ -50,7 +50,6 @@ func (s *Session) resync(ready wire.ReadyMessage) {
 		switch e := s.queue[0]; {
 		case !known[e.id]:
 			missed = e
-			s.stateLostAt = e.stateLostAt // it was to say so
 			s.next()
 		case e.interrupted:
 			interrupted = e

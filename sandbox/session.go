@@ -194,7 +194,7 @@ func (s *Session) begin(e *Execution) bool {
 	if s.over {
 		return false
 	}
-	e.stateLostAt, s.stateLostAt = s.stateLostAt, 0
+	s.stateLostAt = 0 // e says so
 	count := 0
 	if !e.setup {
 		count = s.count + 1
@@ -328,15 +328,14 @@ func (s *Session) done(e *Execution, f wire.Frame) error {
 	}
 	if len(s.queue) > 0 && s.queue[0] == e {
 		s.next()
-		s.count = m.ExecutionCount
+		s.count, s.stateLostAt = m.ExecutionCount, 0
 		if !m.StateKept {
 			s.loseState()
 		}
 	}
 	delete(s.kept, e.id)
-	lostAt := e.stateLostAt
 	s.mu.Unlock()
-	return e.finish(m, lostAt)
+	return e.finish(m)
 }
 
 // loseState needs mu. It notes that the variables are gone; those that setup code alone had made, too: 0 says that they are

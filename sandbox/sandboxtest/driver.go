@@ -27,6 +27,7 @@ type Call struct {
 
 	id          uuid.UUID
 	driver      *driver
+	lostAt      int // the execution at which the variables were lost that this one does not find
 	interrupted chan struct{}
 	once        sync.Once // closes interrupted
 	input       chan *string
@@ -39,12 +40,21 @@ func Echo(c *Call) {
 }
 
 // Send sends a message of the execution.
-func (c *Call) Send(t wire.Type, payload []byte) { c.driver.send(t, c.id, payload) }
+func (c *Call) Send(t wire.Type, payload []byte) {
+	if t == wire.State {
+		c.driver.lose()
+	}
+	c.driver.send(t, c.id, payload)
+}
 
-// Done sends DONE, with the count where it was not set.
+// Done sends DONE, with the count where it was not set, and with what the execution has to say of the variables.
 func (c *Call) Done(m wire.DoneMessage) {
 	if m.ExecutionCount == 0 {
 		m.ExecutionCount = c.driver.next(c.Message.Name == "")
+	}
+	m.StateLostAt = c.lostAt
+	if !m.StateKept {
+		c.driver.lose()
 	}
 	c.Send(wire.Done, wire.Marshal(m))
 }
@@ -76,6 +86,7 @@ type driver struct {
 	conn  net.Conn // guarded by mu; the driver's end
 	epoch uint32   // guarded by mu
 	count int      // guarded by mu
+	lost  int      // guarded by mu; the execution at which the variables were lost, 0 once another has begun
 	code  int      // guarded by mu
 	kept  []*kept  // guarded by mu; in the order they began
 	call  *Call    // guarded by mu; the one that runs
@@ -232,6 +243,7 @@ func (d *driver) execute(f wire.Frame) {
 		return
 	}
 	d.call = c
+	c.lostAt, d.lost = d.lost, 0
 	d.kept = append(d.kept, &kept{id: c.id, KeptExecution: wire.KeptExecution{
 		ID: c.id.String(), Meta: c.Message.Meta, Running: true, Count: d.count + 1,
 	}})
@@ -258,7 +270,7 @@ func (d *driver) hello(f wire.Frame) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.epoch, d.muted = f.Epoch, false
-	ready.ExecutionCount = d.count
+	ready.ExecutionCount, ready.StateLostAt = d.count, d.lost
 	for _, k := range d.kept {
 		ready.Executions = append(ready.Executions, k.KeptExecution)
 	}
@@ -305,6 +317,13 @@ func (d *driver) next(counts bool) int {
 		d.count++
 	}
 	return d.count
+}
+
+// lose notes that the variables are gone.
+func (d *driver) lose() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lost = max(d.count, 1)
 }
 
 func (d *driver) exitCode() int {

@@ -26,7 +26,7 @@ type ReadyMessage struct {
 	ExecutionCount int    `json:"execution_count"`
 	Running        string `json:"running"` // UUID, "" for none
 	Worker         int    `json:"worker"`
-	// StateLostAt is the execution at which the worker died, if none has begun since; else 0.
+	// StateLostAt is the execution at which the worker died, if none has begun since, whose DONE tells it; else 0.
 	StateLostAt int `json:"state_lost_at"`
 	// Executions are those that the supervisor keeps, the oldest first. Their messages follow READY, from the first on.
 	Executions []KeptExecution `json:"executions"`
@@ -147,6 +147,8 @@ type DoneMessage struct {
 	Cause          *Cause           `json:"cause"`
 	Usage          UsageMessage     `json:"usage"`
 	Truncated      map[string]int64 `json:"truncated"`
+	// StateLostAt is the earlier execution at which the variables were lost that this one did not find; 0 when they were there.
+	StateLostAt int `json:"state_lost_at,omitzero"`
 }
 
 // Cause is why a worker died.

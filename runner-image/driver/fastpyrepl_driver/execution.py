@@ -90,6 +90,7 @@ class Execution:
         self.number = number  # by which the worker knows it
         self.request = request
         self.count = 0
+        self.lost_at = 0  # the execution at which the variables were lost since the one before, 0 when they were not
         self.started = now
         self.deadline = now + request.timeout
         self.kill_at = 0.0  # when the grace ends, once interrupted
@@ -188,12 +189,13 @@ class Execution:
         peak = 0
         if report:
             _, _, duration, cpu_time, peak = control.REPORT.unpack(report)
+        lost = f',"state_lost_at":{self.lost_at}' if self.lost_at else ""
         # On every cell's way; json.dumps of the whole takes four times as long.
         return (
             f'{{"outcome":"{outcome}","state_kept":{"true" if state_kept else "false"},"execution_count":{self.count}'
             f',"duration":{_within(duration, wall, wall):.6f},"cause":{json.dumps(cause) if cause else "null"}'
             f',"usage":{{"cpu_time":{_within(cpu_time, 0.0, MAX_SECONDS):.6f},"wall_time":{wall:.6f},"memory_peak":{min(peak, MAX_BYTES)}}}'
-            f',"truncated":{json.dumps(self.truncated) if self.truncated else "{}"}}}'
+            f',"truncated":{json.dumps(self.truncated) if self.truncated else "{}"}{lost}}}'
         ).encode()
 
 

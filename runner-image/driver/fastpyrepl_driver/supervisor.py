@@ -57,7 +57,7 @@ class Supervisor:
         self._running: Execution | None = None
         self._interrupted = False  # this worker was, so that an interrupt may come late
         self._count = 0  # of executions that have a number in their name
-        self._lost_at = 0  # the execution at which the worker died, 0 once another has begun
+        self._lost_at = 0  # the execution at which the worker died, 0 once another has begun, which tells it
         self._executions = 0
         self._recent: deque[bytes] = deque(maxlen=REMEMBERED)
         self._asked = Request(NOTHING)  # by the last EXECUTE; the next one mostly asks for the same
@@ -297,7 +297,7 @@ class Supervisor:
         if running.request.name is None:
             self._count += 1
         running.count = self._count
-        self._lost_at = 0
+        running.lost_at, self._lost_at = self._lost_at, 0
         self._outbox.keeper.begin(running.id, running.request.meta, 0 if running.request.name else self._count)
         running.stale = self._interrupted
         self._interrupted = False

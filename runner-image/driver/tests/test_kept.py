@@ -128,6 +128,15 @@ class RestartTest(DriverTest):
         self.run_cell("1")
         self.assertEqual(0, self.again()["state_lost_at"])
 
+    def test_the_next_execution_keeps_that_the_variables_were_lost(self):
+        self.run_cell("import os, threading, time\nz = 5\nthreading.Thread(target=lambda: (time.sleep(0.1), os._exit(0))).start()")
+        self.daemon.wait_for(wire.STATE)
+        execution = self.daemon.start("'z' in globals()")
+        self.assertEqual(1, self.daemon.finish(execution).done["state_lost_at"])
+        self.again(execution)
+        self.assertEqual(1, self.daemon.finish(execution).done["state_lost_at"])
+        self.assertNotIn("state_lost_at", self.run_cell("1").done)
+
     def test_code_runs_on_while_nobody_is_attached(self):
         execution = self.daemon.start("import time\nfor i in range(20):\n    print(i)\n    time.sleep(0.01)\ni")
         self.daemon.wait_for(wire.STDOUT)
