@@ -27,6 +27,7 @@ type answer struct {
 	Result         map[string]any `json:"result"`
 	ExecutionCount int            `json:"execution_count"`
 	Truncated      map[string]int `json:"truncated"`
+	StateLostAt    int            `json:"state_lost_at"`
 	Detail         any            `json:"detail"`
 	State          string         `json:"state"`    // of a session
 	Sessions       []struct{}     `json:"sessions"` // all of them

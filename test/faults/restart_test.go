@@ -78,6 +78,33 @@ func TestRestart_NothingThatWasSaidIsLostOrSaidTwice(t *testing.T) {
 	}
 }
 
+func TestRestart_ThatTheVariablesWereLostIsStillTold(t *testing.T) {
+	const dies = "import os, threading, time\nz = 5\nthreading.Thread(target=lambda: (time.sleep(0.2), os._exit(0))).start()"
+	d := newDaemon(t, rig.proxy.path)
+	for session, meanwhile := range map[string]bool{"goes": false, "ends": true} {
+		container := d.containerOf(t, session)
+		first := d.execute(t.Context(), request{Session: session, Code: dies, Timeout: 10}).ExecutionCount
+		for deadline := time.Now().Add(works); d.call(t.Context(), http.MethodGet, "/v1/sessions/"+session, nil).StateLostAt != first; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the session does not say that its variables are lost")
+			}
+		}
+		id := d.detach(t, request{Session: session, Code: "open('began', 'w')\nimport time; time.sleep(2)\nopen('ended', 'w')\n'z' in globals()", Timeout: 20})
+		awaitFile(t, container, "began")
+		d.kill()
+		if meanwhile {
+			awaitFile(t, container, "ended")
+		}
+		d.start()
+		if a := d.result(t, id); a.Outcome != "ok" || a.Result["text/plain"] != "False" || a.StateLostAt != first {
+			t.Errorf("%s: got %s, %v, state lost at %d, want %d", session, a.Outcome, a.Result, a.StateLostAt, first)
+		}
+		if a := d.execute(t.Context(), request{Session: session, Code: "1", Timeout: 10}); a.StateLostAt != 0 {
+			t.Errorf("%s: said again: state lost at %d", session, a.StateLostAt)
+		}
+	}
+}
+
 // The daemon is killed at every call that a creation and a reset make of the engine, before it and after it.
 func TestRestart_InTheMiddle(t *testing.T) {
 	d := newDaemon(t, rig.proxy.path)
