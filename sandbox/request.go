@@ -32,7 +32,8 @@ type Request struct {
 	SetupCode string
 	// NoCreate refuses an unknown session with CodeNotFound instead of creating it.
 	NoCreate bool
-	// Anew lets the id of a session that was lost, or expired, be used again, for a new one.
+	// Anew lets the id of a session that was lost, or expired, be used again, for a new one. Until that one is there, its
+	// setup code included, the id stays that of the one that is gone.
 	Anew bool
 	// MustCreate refuses the id of a session that is there with CodeConflict.
 	MustCreate bool

@@ -37,6 +37,7 @@ func (m *Manager) session(ctx context.Context, key Key, req Request, cfg Config)
 	m.sessions[key] = s
 	if warm != nil && warm.currentSpec().Limits == spec.Limits && req.SetupCode == "" && m.adopt(s, warm, cfg) {
 		m.observer.SessionStarted(true, time.Since(s.created), nil)
+		m.supersede(key)
 		close(s.started) // the short way: nothing is left to wait for
 		return s, true, nil
 	}
@@ -61,10 +62,7 @@ func (m *Manager) startContext(request context.Context) (context.Context, contex
 
 // admit needs mu. It refuses a session that may not be created.
 func (m *Manager) admit(key Key, req Request, cfg Config) error {
-	if req.Anew {
-		m.gone.forget(key)
-	}
-	if err := m.goneError(key); err != nil {
+	if err := m.goneError(key); err != nil && !req.Anew {
 		return err
 	}
 	if req.NoCreate {
@@ -117,6 +115,12 @@ func (m *Manager) adopt(s *Session, c *container, cfg Config) bool {
 	return true
 }
 
+// supersede needs mu. It forgets why an earlier session of key is gone, now that another is there. Not earlier: after a
+// creation that fails, the id must not look as if it had never been used.
+func (m *Manager) supersede(key Key) {
+	m.gone.forget(key)
+}
+
 // start brings s up, its setup code included. What it made and is not to stay, it removes. warm, where there is one, is
 // taken from the pool.
 func (m *Manager) start(ctx context.Context, s *Session, spec Spec, warm *container, req Request, cfg Config) {
@@ -131,6 +135,11 @@ func (m *Manager) start(ctx context.Context, s *Session, spec Spec, warm *contai
 		m.runSetup(ctx, s, req, cfg)
 	}
 	if s.startErr == nil && s.setup == nil {
+		m.locked(func() {
+			if m.sessions[s.key] == s { // it may have been lost in this moment
+				m.supersede(s.key)
+			}
+		})
 		return
 	}
 	if s.startErr != nil {
