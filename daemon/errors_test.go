@@ -58,7 +58,7 @@ func TestErrors_OfTheSandbox(t *testing.T) {
 	for name, err := range map[string]error{
 		"invalid": coded(sandbox.CodeInvalid, 0), "not_found": coded(sandbox.CodeNotFound, 0), "lost": coded(sandbox.CodeLost, 0), "expired": coded(sandbox.CodeExpired, 0),
 		"busy": coded(sandbox.CodeBusy, 0), "too_many_sessions": coded(sandbox.CodeSessions, 0), "capacity": coded(sandbox.CodeCapacity, 1500*time.Millisecond),
-		"image": coded(sandbox.CodeImage, 0), "engine": coded(sandbox.CodeEngine, 0), "closed": coded(sandbox.CodeClosed, 0),
+		"image": coded(sandbox.CodeImage, 0), "engine": coded(sandbox.CodeEngine, 0), "state": coded(sandbox.CodeState, 0), "closed": coded(sandbox.CodeClosed, 0),
 		"unsupported": coded(sandbox.CodeUnsupported, 0), "conflict": coded(sandbox.CodeConflict, 0), "new": coded("new", 0),
 		"own": &daemon.Error{Status: 418, Detail: "the reason"}, "fiber": fiber.NewError(400, "SECRET"),
 	} {
@@ -80,6 +80,7 @@ func TestErrors_OfTheSandbox(t *testing.T) {
 		{"capacity", 503, sandbox.CodeCapacity, reason, "2"},
 		{"image", 503, sandbox.CodeImage, reason, "1"},
 		{"engine", 503, sandbox.CodeEngine, reason, "1"},
+		{"state", 503, sandbox.CodeState, reason, "1"},
 		{"closed", 503, sandbox.CodeClosed, reason, "1"},
 		{"unsupported", 501, sandbox.CodeUnsupported, reason, ""},
 		{"conflict", 409, sandbox.CodeConflict, reason, ""},

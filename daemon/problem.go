@@ -100,6 +100,8 @@ var Kinds = []Kind{
 	{sandbox.CodeCapacity, http.StatusServiceUnavailable, "No capacity", "There is no room for another session. Come back after Retry-After."},
 	{sandbox.CodeImage, http.StatusServiceUnavailable, "Image unavailable", "The image is unknown, or cannot serve."},
 	{sandbox.CodeEngine, http.StatusServiceUnavailable, "Engine failure", "The container engine failed, or did not answer in time."},
+	{sandbox.CodeState, http.StatusServiceUnavailable, "State not saved",
+		"What a later daemon must know of a session cannot be written: the disk is full, say. Sessions that are there go on. Come back after Retry-After."},
 	{sandbox.CodeClosed, http.StatusServiceUnavailable, "Shutting down",
 		"The daemon is shutting down. What runs goes on where another one follows; a request that waits for it is told where its result will be."},
 }

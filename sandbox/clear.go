@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -59,13 +58,11 @@ func (m *Manager) clearOnce() bool {
 	var sessions []*Session
 	var dropped []*container
 	var timeout time.Duration
-	restored, saved := false, true
+	restored, saved := false, false
 	m.locked(func() {
 		m.gone.age(m.cfg.LostKept)
 		timeout, restored = m.cfg.StopTimeout, m.restored
-		if restored { // before, there is more in the store than here
-			saved = m.save()
-		}
+		saved = m.save() == nil
 		for s := range m.ending {
 			if s.isOver() { // its start may still be under way
 				sessions = append(sessions, s)
@@ -86,37 +83,72 @@ func (m *Manager) clearOnce() bool {
 	return g.Wait() == nil && (!restored || m.reap(timeout)) && saved // what failed is logged
 }
 
-// save needs mu. Where the store failed before, it writes down all that should be there, and tells whether it is.
-func (m *Manager) save() bool {
-	if !m.unsaved {
-		return true
+// CheckStore tells whether all is saved that a later daemon has to know, and whether more could be.
+func (m *Manager) CheckStore() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.save(); err != nil {
+		return err
 	}
+	return m.store.Check()
+}
+
+// save needs mu. Where the store failed before, it writes down all that should be there.
+func (m *Manager) save() error {
+	if !m.unsaved || !m.restored || m.closed { // before Restore, and after Leave, there is more in the store than here
+		return nil
+	}
+	err := m.store.Check() // one write tells of a full disk as well as thousands
+	if err == nil {
+		err = m.rewrite()
+	}
+	if err != nil {
+		m.log.Error("state not saved", "err", err)
+		return err
+	}
+	m.unsaved = false
+	m.log.Info("the state is saved again")
+	return nil
+}
+
+// rewrite needs mu. It ends at the first error.
+func (m *Manager) rewrite() error {
 	records, stones, err := m.store.Load()
+	if err != nil {
+		return err
+	}
 	there := map[string]bool{}
 	for _, s := range m.sessions {
-		if s.container != nil {
-			there[s.container.name] = true
-			err = errors.Join(err, m.store.SaveSession(s.record()))
+		if s.container == nil {
+			continue
 		}
-	}
-	for _, r := range records {
-		if !there[r.Container] {
-			err = errors.Join(err, m.store.RemoveSession(r.Container))
+		there[s.container.name] = true
+		if err := m.store.SaveSession(s.record()); err != nil {
+			return err
 		}
 	}
 	for stone := range m.gone.all() {
-		err = errors.Join(err, m.store.SaveTombstone(stone))
-	}
-	for _, stone := range stones {
-		if _, ok := m.gone.get(stone.Key, m.cfg.LostKept); !ok {
-			err = errors.Join(err, m.store.RemoveTombstone(stone.Key))
+		if err := m.store.SaveTombstone(stone); err != nil {
+			return err
 		}
 	}
-	m.unsaved = err != nil
-	if err != nil {
-		m.log.Error("state not saved", "err", err)
+	for _, r := range records {
+		if there[r.Container] {
+			continue
+		}
+		if err := m.store.RemoveSession(r.Container); err != nil {
+			return err
+		}
 	}
-	return err == nil
+	for _, stone := range stones {
+		if _, ok := m.gone.get(stone.Key, m.cfg.LostKept); ok {
+			continue
+		}
+		if err := m.store.RemoveTombstone(stone.Key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reap removes containers of this daemon's owner that nobody here knows of: an engine that did not answer a creation may

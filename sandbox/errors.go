@@ -20,6 +20,7 @@ const (
 	CodeImage       Code = "image"             // the image is unknown or cannot serve
 	CodeUnsupported Code = "unsupported"       // the runtime cannot do this
 	CodeEngine      Code = "engine"            // the container engine failed or did not answer in time
+	CodeState       Code = "state"             // what a later daemon must know of the session cannot be saved
 	CodeClosed      Code = "closed"            // the daemon is shutting down
 	CodeConflict    Code = "conflict"          // the id, or the idempotency key, is in use for something else; a file is not what it must be
 	// Of files alone.

@@ -98,7 +98,7 @@ func (m *Manager) saved(err error) {
 // the execution it returns is that of the setup code, ended, and the session is gone.
 //
 // It returns an Error with CodeInvalid, CodeNotFound, CodeLost, CodeExpired, CodeBusy, CodeSessions, CodeCapacity, CodeImage,
-// CodeEngine or CodeClosed, what req.Admit returned, or the cause of ctx; a start that ctx left behind goes on.
+// CodeEngine, CodeState or CodeClosed, what req.Admit returned, or the cause of ctx; a start that ctx left behind goes on.
 func (m *Manager) Execute(ctx context.Context, key Key, req Request) (*Execution, error) {
 	asked := key
 	if key.ID == "" && req.NoCreate {

@@ -57,3 +57,5 @@ func (s *memory) Load() ([]sandbox.SessionRecord, []sandbox.Tombstone, error) {
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Values(s.sessions)), slices.Collect(maps.Values(s.stones)), s.err
 }
+
+func (s *memory) Check() error { return s.write(func() {}) }

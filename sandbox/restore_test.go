@@ -330,9 +330,12 @@ func TestRestore_AStoreThatFailsLosesNothing(t *testing.T) {
 	g := newGenerations(t, nil)
 	run(t, g.m, "before", "x")
 	run(t, g.m, "dead", "x")
-	g.store.fail(errors.New("no space left on device"))
-	if r := run(t, g.m, "a", "x"); r.Stdout != "x" {
-		t.Errorf("got %+v", r)
+	run(t, g.m, "a", "x")
+	full := errors.New("no space left on device")
+	g.store.fail(full)
+	hour := time.Hour
+	if info, err := g.m.Extend(key("a"), &hour, nil); err != nil || info.TTL != hour { // it serves on
+		t.Errorf("got %+v, %v", info, err)
 	}
 	if err := g.m.Reset(t.Context(), key("before")); err != nil {
 		t.Fatal(err)
@@ -343,10 +346,13 @@ func TestRestore_AStoreThatFailsLosesNothing(t *testing.T) {
 		}
 	}
 	eventually(t, "dead is lost", func() bool { _, err := g.m.Session(key("dead")); return sandbox.ErrorCode(err) == sandbox.CodeLost })
+	if err := g.m.CheckStore(); !errors.Is(err, full) {
+		t.Errorf("the store: got %v", err)
+	}
 	g.store.fail(nil) // from here on it is made up for
 	eventually(t, "everything was saved", func() bool {
 		records, stones, _ := g.store.Load()
-		return len(records) == 1 && records[0].Key == key("a") && len(stones) == 1
+		return len(records) == 1 && records[0].Key == key("a") && records[0].TTL == hour && len(stones) == 1
 	})
 	g.restart()
 	if r := run(t, g.m, "a", "x"); r.ExecutionCount != 2 {
@@ -356,6 +362,80 @@ func TestRestore_AStoreThatFailsLosesNothing(t *testing.T) {
 		if _, err := g.m.Session(key(id)); sandbox.ErrorCode(err) != want {
 			t.Errorf("%s: got %v, want %s", id, err, want)
 		}
+	}
+}
+
+// A session of which the next daemon would not know is none: it would be empty, and nobody would be told.
+func TestRestore_ASessionThatCannotBeSavedIsRefused(t *testing.T) {
+	for name, req := range map[string]sandbox.Request{
+		"from the pool":                    {},
+		"from the pool, set up":            {SetupCode: "x"},
+		"in a container of its own":        {Session: sandbox.SessionOptions{Env: map[string]string{"A": "b"}}},
+		"in one of its own, and is set up": {SetupCode: "x", Session: sandbox.SessionOptions{Env: map[string]string{"A": "b"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGenerations(t, nil)
+			g.cfg = poolConfig(1, 1)
+			g.restart()
+			eventually(t, "one waits", func() bool { return g.m.Stats().Warm == 1 })
+			full := errors.New("no space left on device")
+			g.store.fail(full)
+			refuse := func() {
+				t.Helper()
+				_, err := g.m.Create(t.Context(), key("a"), req)
+				if sandbox.ErrorCode(err) != sandbox.CodeState || !errors.Is(err, full) {
+					t.Errorf("got %v", err)
+				}
+				if _, err := g.m.Session(key("a")); sandbox.ErrorCode(err) != sandbox.CodeNotFound {
+					t.Errorf("the session: %v", err)
+				}
+			}
+			refuse()
+			eventually(t, "its container is gone, and one waits", func() bool {
+				return len(instances(g.rt)) == 1 && g.m.Stats().Warm == 1 && g.m.Stats().Ending == 0
+			})
+			started := g.rt.Started()
+			refuse() // it is known by now, and costs nothing
+			if n := g.rt.Started() - started; n != 0 || g.m.Stats().Warm != 1 {
+				t.Errorf("%d containers were started, %d wait", n, g.m.Stats().Warm)
+			}
+			if err := g.m.CheckStore(); !errors.Is(err, full) {
+				t.Errorf("the store: got %v", err)
+			}
+			g.store.fail(nil)
+			if err := g.m.CheckStore(); err != nil { // at once, whenever it would have been tried again
+				t.Errorf("the store: got %v", err)
+			}
+			if _, err := g.m.Create(t.Context(), key("a"), req); err != nil {
+				t.Fatal(err)
+			}
+			g.restart()
+			if _, err := g.m.Session(key("a")); err != nil {
+				t.Errorf("after a restart: %v", err)
+			}
+		})
+	}
+}
+
+// Who asks after the daemon has left its sessions must not make the store forget them.
+func TestRestore_NothingIsSavedAfterTheSessionsWereLeft(t *testing.T) {
+	g := newGenerations(t, nil)
+	run(t, g.m, "a", "x")
+	g.store.fail(errors.New("no space left on device"))
+	hour := time.Hour
+	if _, err := g.m.Extend(key("a"), &hour, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.m.Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g.store.fail(nil)
+	if err := g.m.CheckStore(); err != nil {
+		t.Error(err)
+	}
+	g.next()
+	if r := run(t, g.m, "a", "x"); r.ExecutionCount != 2 {
+		t.Errorf("got %+v", r)
 	}
 }
 

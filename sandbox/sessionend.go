@@ -71,17 +71,22 @@ func (s *Session) isOver() bool {
 func (s *Session) record() SessionRecord {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.recordOf(s.container, s.life.ttl, s.life.idle, s.life.ends)
+}
+
+// recordOf is record for a session that is to live in c, for so long.
+func (s *Session) recordOf(c *container, ttl, idle time.Duration, ends time.Time) SessionRecord {
 	r := SessionRecord{
-		Container: s.container.name,
+		Container: c.name,
 		Key:       s.key,
-		Spec:      s.container.currentSpec(),
+		Spec:      c.currentSpec(),
 		Options:   s.options,
 		Created:   s.created,
-		TTL:       s.life.ttl,
-		Idle:      s.life.idle,
+		TTL:       ttl,
+		Idle:      idle,
 	}
-	if s.life.ttl > 0 {
-		r.Ends = time.Now().Add(time.Until(s.life.ends)) // by the wall clock as it is now
+	if ttl > 0 {
+		r.Ends = time.Now().Add(time.Until(ends)) // by the wall clock as it is now
 	}
 	return r
 }

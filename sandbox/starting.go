@@ -35,7 +35,7 @@ func (m *Manager) session(ctx context.Context, key Key, req Request, cfg Config)
 		return nil, false, errStartsFull // said here, before anybody can wait for it
 	}
 	m.sessions[key] = s
-	if warm != nil && warm.currentSpec().Limits == spec.Limits && req.SetupCode == "" && m.adopt(s, warm, cfg) {
+	if warm != nil && warm.currentSpec().Limits == spec.Limits && req.SetupCode == "" && m.adopt(s, warm, cfg) == nil {
 		m.observer.SessionStarted(true, time.Since(s.created), nil)
 		m.supersede(key)
 		close(s.started) // the short way: nothing is left to wait for
@@ -83,6 +83,12 @@ func (m *Manager) admit(key Key, req Request, cfg Config) error {
 			RetryAfter: time.Second,
 		}
 	}
+	if !m.unsaved {
+		return nil
+	}
+	if err := m.store.Check(); err != nil { // said here, before it costs a container
+		return errUnsaved(err)
+	}
 	return nil
 }
 
@@ -102,17 +108,22 @@ func (m *Manager) owned(owner string) int {
 	return n
 }
 
-// adopt needs mu. It makes c the container of s, and remembers that. It returns false when c has just ended.
-func (m *Manager) adopt(s *Session, c *container, cfg Config) bool {
-	s.container, s.log = c, c.log
+// adopt needs mu. It makes c the container of s, which it writes down first: a session that no later daemon could know of
+// would be lost in silence. On error s has no container; it is net.ErrClosed when c has just ended.
+func (m *Manager) adopt(s *Session, c *container, cfg Config) error {
+	ttl, idle, _ := s.options.lifetimes(cfg) // it was validated
+	if err := m.store.SaveSession(s.recordOf(c, ttl, idle, time.Now().Add(ttl))); err != nil {
+		m.saved(err)
+		return errUnsaved(err)
+	}
+	s.container, s.log = c, c.log // before the claim: from then on its reader may end the session
 	if !c.claim(s) {
 		s.container = nil
-		return false
+		m.saved(m.store.RemoveSession(c.name))
+		return fmt.Errorf("claim %s: %w", c.name, net.ErrClosed)
 	}
-	ttl, idle, _ := s.options.lifetimes(cfg) // it was validated
 	s.live(ttl, idle, ttl, m.expire)
-	m.saved(m.store.SaveSession(s.record()))
-	return true
+	return nil
 }
 
 // supersede needs mu. It forgets why an earlier session of key is gone, now that another is there. Not earlier: after a
@@ -173,15 +184,14 @@ func (m *Manager) equip(ctx context.Context, s *Session, spec Spec, warm *contai
 		if m.sessions[s.key] != s || err != nil && parent.Err() != nil { // ended meanwhile
 			err = m.notStarted()
 		}
-		if err == nil && m.adopt(s, c, cfg) {
-			m.mu.Unlock()
-			return nil
+		if err == nil {
+			err = m.adopt(s, c, cfg)
 		}
-		if c != nil {
+		if err != nil && c != nil {
 			m.drop(c)
 		}
 		m.mu.Unlock()
-		if err != nil && ErrorCode(err) != CodeUnsupported && !errors.Is(err, net.ErrClosed) {
+		if err == nil || ErrorCode(err) != CodeUnsupported && !errors.Is(err, net.ErrClosed) {
 			return err
 		}
 		// A warm one that ended, or that uses too much for the limits: another may do.
@@ -212,6 +222,16 @@ func (m *Manager) notStarted() error {
 		return errClosed
 	}
 	return errNotStarted
+}
+
+// errUnsaved is why a session is refused of which a later daemon could not know.
+func errUnsaved(err error) error {
+	return &Error{
+		Code:       CodeState,
+		Message:    "no session can be begun: what a later daemon must know of it cannot be written",
+		RetryAfter: time.Second,
+		Err:        err,
+	}
 }
 
 var (

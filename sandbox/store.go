@@ -4,7 +4,8 @@ import "time"
 
 // Store keeps what must outlive the daemon and cannot be asked of the containers: whose each of them is, how long it may
 // last, and what became of sessions that are gone. Its methods are called one at a time and must be quick. When one fails,
-// the Manager logs it and serves on: a daemon that starts later knows less, and says so.
+// the Manager logs it and tries again until it has made up for it. Meanwhile it serves the sessions that there are, and
+// begins none that could not be saved.
 type Store interface {
 	SaveSession(r SessionRecord) error
 	RemoveSession(container string) error
@@ -12,6 +13,8 @@ type Store interface {
 	RemoveTombstone(key Key) error
 	// Load returns all that was saved and not removed.
 	Load() ([]SessionRecord, []Tombstone, error)
+	// Check tells whether the record of a session could be saved now.
+	Check() error
 }
 
 // SessionRecord is a session whose container is there.
@@ -41,3 +44,4 @@ func (noStore) RemoveSession(string) error                  { return nil }
 func (noStore) SaveTombstone(Tombstone) error               { return nil }
 func (noStore) RemoveTombstone(Key) error                   { return nil }
 func (noStore) Load() ([]SessionRecord, []Tombstone, error) { return nil, nil, nil }
+func (noStore) Check() error                                { return nil }

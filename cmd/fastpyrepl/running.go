@@ -54,7 +54,7 @@ type running struct {
 func (d *running) assemble(rt sandbox.Runtime, store sandbox.Store, keys auth.Config) error {
 	d.manager = sandbox.NewManager(rt, store, sandboxConfig(d.cfg), d.log)
 	d.manager.Observe(d.metrics)
-	health := ops.NewHealth(&d.startup, append(d.checks, ops.PoolCheck(d.manager.Stats)), d.log)
+	health := ops.NewHealth(&d.startup, append(d.checks, ops.StateCheck(d.manager.CheckStore), ops.PoolCheck(d.manager.Stats)), d.log)
 	handler := rest.New(d.manager, restLimits(d.cfg))
 	api, err := openapi.New(daemonVersion())
 	if err != nil {

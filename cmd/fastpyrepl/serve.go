@@ -121,7 +121,7 @@ func (p *process) serve(ctx context.Context, src configs.Source, watch bool) err
 		return err
 	}
 	defer store.Close()
-	d.checks = []ops.Check{ops.EngineCheck(rt.Ping), ops.ImageCheck(rt.CheckImage), ops.StateCheck(store.Check)}
+	d.checks = []ops.Check{ops.EngineCheck(rt.Ping), ops.ImageCheck(rt.CheckImage)}
 	d.prepare = func(ctx context.Context) error { return prepare(ctx, rt, store, log, progress) }
 	d.startup.Step("looking for the images")
 	d.byHand = func() bool { return errors.Is(context.Cause(ctx), signalled{syscall.SIGINT}) }

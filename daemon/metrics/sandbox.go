@@ -73,8 +73,8 @@ func newSessions(with promauto.Factory) sessions {
 		ended:      each(ended, sandbox.EndReasons),
 		refused:    counters(with, "executions_refused_total", "Executions that were refused, by the code of the error.", "code"),
 	}
-	each(s.notStarted, []sandbox.Code{sandbox.CodeCapacity, sandbox.CodeEngine, sandbox.CodeImage})
-	each(s.refused, []sandbox.Code{sandbox.CodeBusy, sandbox.CodeCapacity, sandbox.CodeEngine, sandbox.CodeLost})
+	each(s.notStarted, []sandbox.Code{sandbox.CodeCapacity, sandbox.CodeEngine, sandbox.CodeImage, sandbox.CodeState})
+	each(s.refused, []sandbox.Code{sandbox.CodeBusy, sandbox.CodeCapacity, sandbox.CodeEngine, sandbox.CodeLost, sandbox.CodeState})
 	return s
 }
 

@@ -23,7 +23,12 @@ const lockTime = time.Second
 var (
 	sessions   = []byte("sessions")   // container -> SessionRecord
 	tombstones = []byte("tombstones") // owner, a zero byte, id -> Tombstone
+	room       = []byte("room")       // what Check writes
 )
+
+// roomFor is how much Check writes: twice what the environment of a session may have, for a record has it as it was asked
+// for and as the container has it.
+const roomFor = 128 << 10 // bytes
 
 // Store is the file. It is safe for concurrent use.
 type Store struct {
@@ -65,7 +70,7 @@ func open(path string) (db *bbolt.DB, err error) {
 		return nil, err
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{sessions, tombstones} {
+		for _, name := range [][]byte{sessions, tombstones, room} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -95,9 +100,11 @@ func broken(err error) bool {
 // Close gives the file up.
 func (s *Store) Close() error { return s.db.Close() }
 
-// Check tells whether the file can be written to: it writes what is there already.
+// Check tells whether the record of a session could be saved now: it writes as much as one may have. A transaction that
+// changes nothing would fit in pages that are there, on a full disk, too.
 func (s *Store) Check() error {
-	if err := s.db.Update(func(*bbolt.Tx) error { return nil }); err != nil {
+	err := s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(room).Put(room, make([]byte, roomFor)) })
+	if err != nil {
 		return fmt.Errorf("write the state: %w", err)
 	}
 	return nil
