@@ -42,8 +42,10 @@ func poolSpec(cfg Config) Spec {
 }
 
 // serves tells whether a warm container can become one of spec.
-func (m *Manager) serves(c *container, spec Spec) bool {
-	have := c.currentSpec()
+func (m *Manager) serves(c *container, spec Spec) bool { return m.suits(c.currentSpec(), spec) }
+
+// suits tells whether a warm container that is made from have can become one of spec.
+func (m *Manager) suits(have, spec Spec) bool {
 	if have.Image != spec.Image || len(spec.Env) > 0 || have.Lease != spec.Lease || !slices.Equal(have.Preload, spec.Preload) {
 		return false
 	}
@@ -61,8 +63,7 @@ func (m *Manager) takeWarm(spec Spec) *container {
 			return c
 		}
 	}
-	want := poolSpec(m.cfg)
-	if p.target < m.cfg.Pool.Max && (spec.Image == want.Image && len(spec.Env) == 0) { // it was wanted, and was not there
+	if p.target < m.cfg.Pool.Max && m.suits(poolSpec(m.cfg), spec) { // it was wanted, and was not there
 		p.target++
 		m.fill()
 	}

@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -92,6 +93,38 @@ func TestPool_LimitsThatCanChangeAreChangedAtTheClaim(t *testing.T) {
 				t.Errorf("got %+v", r)
 			}
 		})
+	}
+}
+
+func TestPool_ARequestThatIsRefusedCostsNoWarmContainer(t *testing.T) {
+	m, rt := newManager(t, poolConfig(1, 3), nil)
+	rt.Live, rt.MinPids = true, 8
+	restore(t, m)
+	eventually(t, "one waits", func() bool { return m.Stats().Warm == 1 })
+	for range 3 {
+		_, err := m.Create(t.Context(), key("a"), sandbox.Request{Session: sandbox.SessionOptions{Pids: 7}})
+		if sandbox.ErrorCode(err) != sandbox.CodeInvalid || !strings.Contains(err.Error(), "pids is 7") {
+			t.Errorf("got %v", err)
+		}
+	}
+	if stats := m.Stats(); rt.Started() != 1 || stats.Warm != 1 || stats.WarmTarget != 1 {
+		t.Errorf("%d containers were started, %d of %d wait", rt.Started(), stats.Warm, stats.WarmTarget)
+	}
+}
+
+func TestPool_GrowsForNobodyWhomItCouldNotServe(t *testing.T) {
+	cfg := poolConfig(1, 3)
+	cfg.MaxSessions = 8
+	m, _ := newManager(t, cfg, nil)
+	restore(t, m)
+	eventually(t, "one waits", func() bool { return m.Stats().Warm == 1 })
+	for _, o := range []sandbox.SessionOptions{{WorkDir: 2 << 20}, {Image: "other"}, {Env: map[string]string{"A": "b"}}, {WorkDir: 3 << 19}} {
+		if _, err := m.Create(t.Context(), sandbox.Key{}, sandbox.Request{Session: o}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if stats := m.Stats(); stats.Warm != 1 || stats.WarmTarget != 1 {
+		t.Errorf("%d of %d wait, want 1 of 1", stats.Warm, stats.WarmTarget)
 	}
 }
 

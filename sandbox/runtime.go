@@ -11,6 +11,9 @@ type Runtime interface {
 	// Start creates and starts a container whose supervisor waits for HELLO on the stream that Attach gives.
 	// On error nothing is left behind. An image that cannot serve is an Error with CodeImage.
 	Start(ctx context.Context, spec Spec) (Instance, error)
+	// Check refuses, with CodeInvalid and without asking the engine, a spec that Start would refuse for what it asks for.
+	// Spec.Session, which nobody asks for, need not be set.
+	Check(spec Spec) error
 	// List returns every container with this owner's labels, also those that never started.
 	List(ctx context.Context) ([]Instance, error)
 	// Updates tells whether Instance.Update may turn a container with the limits from into one with the limits to.

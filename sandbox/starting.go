@@ -29,6 +29,9 @@ func (m *Manager) session(ctx context.Context, key Key, req Request, cfg Config)
 	if err != nil {
 		return nil, false, err
 	}
+	if err := m.rt.Check(spec); err != nil { // said here, before it costs a warm container
+		return nil, false, err
+	}
 	s = m.newSession(key, req.Session)
 	warm := m.takeWarm(spec)
 	if warm == nil && len(m.starts.waiting) >= cfg.StartQueue && m.starts.free == 0 {

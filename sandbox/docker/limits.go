@@ -34,6 +34,14 @@ func checkSpec(spec sandbox.Spec, sentry bool) error {
 	if !sessionName.MatchString(spec.Session) {
 		return invalid("session %q: allowed is %s", spec.Session, sessionName)
 	}
+	return checkAsked(spec, sentry)
+}
+
+// Check refuses what Start would refuse of what spec asks for.
+func (r *Runtime) Check(spec sandbox.Spec) error { return checkAsked(spec, r.host.sentry()) }
+
+// checkAsked is checkSpec for all but the session's name.
+func checkAsked(spec sandbox.Spec, sentry bool) error {
 	if spec.Lease < 0 {
 		return invalid("lease %s: allowed is 0 or more", spec.Lease)
 	}

@@ -30,6 +30,7 @@ func RunConformance(t *testing.T, spec sandbox.Spec, newRuntime func(*testing.T)
 		"instances are apart":                          (*conformance).apart,
 		"a cancelled start leaves nothing":             (*conformance).cancelled,
 		"the stream honours deadlines":                 (*conformance).deadlines,
+		"what cannot be is refused before a start":     (*conformance).check,
 		"an update changes all or nothing":             (*conformance).update,
 		"usage is read":                                (*conformance).usage,
 		"wait tells the end that the supervisor chose": (*conformance).wait,
@@ -240,6 +241,21 @@ func (c *conformance) deadlines() {
 	p.send(c, wire.Shutdown, uuid.Nil, nil)
 	if _, err := io.Copy(io.Discard, p); err != nil && !errors.Is(err, io.ErrClosedPipe) {
 		c.Errorf("read after the deadline: %v", err)
+	}
+}
+
+func (c *conformance) check() {
+	if err := c.rt.Check(c.spec); err != nil {
+		c.Errorf("a good spec: %v", err)
+	}
+	bad := c.spec
+	bad.Limits.Pids = -1
+	if err := c.rt.Check(bad); sandbox.ErrorCode(err) != sandbox.CodeInvalid {
+		c.Errorf("a bad one: %v", err)
+	}
+	bad.Session = uuid.NewString()
+	if _, err := c.rt.Start(c.ctx, bad); sandbox.ErrorCode(err) != sandbox.CodeInvalid {
+		c.Errorf("a start of it: %v", err)
 	}
 }
 

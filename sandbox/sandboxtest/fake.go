@@ -2,6 +2,7 @@ package sandboxtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -26,6 +27,8 @@ type Runtime struct {
 	OnDestroy func(context.Context) error
 	// Live lets limits of running instances change.
 	Live bool
+	// MinPids is how many processes instances need at the least.
+	MinPids int64
 
 	mu        sync.Mutex
 	instances map[string]*instance // guarded by mu
@@ -41,7 +44,7 @@ func (r *Runtime) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Instanc
 			return nil, err
 		}
 	}
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), r.Check(spec)); err != nil {
 		return nil, err
 	}
 	play := r.Play
@@ -66,6 +69,14 @@ func (r *Runtime) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Instanc
 	}
 	r.instances[in.id] = in
 	return in, nil
+}
+
+// Check refuses a spec of too few processes.
+func (r *Runtime) Check(spec sandbox.Spec) error {
+	if spec.Limits.Pids < r.MinPids {
+		return sandbox.Errorf(sandbox.CodeInvalid, "limit pids is %d: allowed are %d and more", spec.Limits.Pids, r.MinPids)
+	}
+	return nil
 }
 
 // List returns the instances that were not destroyed.
