@@ -45,7 +45,7 @@ type SessionResponse struct {
 	TTL       float64        `json:"ttl" jsonschema:"seconds that it lasts, 0 for ever"`
 	IdleTTL   float64        `json:"idle_ttl" jsonschema:"seconds that it lasts while nothing is executed in it, 0 for ever"`
 	ExpiresAt *time.Time     `json:"expires_at" jsonschema:"when it ends if nothing is done in it until then, null for never"`
-	Usage     *SessionUsage  `json:"usage,omitempty" jsonschema:"where it was asked for, and could be read"`
+	Usage     *SessionUsage  `json:"usage,omitempty" jsonschema:"where it was asked for, and the engine said so within a second"`
 }
 
 // SessionLimits bound a session.

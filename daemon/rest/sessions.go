@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"regexp"
 	"time"
 
@@ -97,6 +98,14 @@ func lifetime(dst **time.Duration, most time.Duration) jsonbody.Decoder {
 	}
 }
 
+const (
+	// usageTime is how long the engine may take to say what sessions use, however many are asked for: how they are is known
+	// without it.
+	usageTime = time.Second
+	// usageAtOnce is how many containers the engine is asked about side by side.
+	usageAtOnce = 8
+)
+
 // listSessions answers with all sessions, and with what they use where ?usage=true asks for it.
 func (h *Handler) listSessions(c *fiber.Ctx) error {
 	usage, err := daemon.QueryFlag(c, "usage")
@@ -105,24 +114,23 @@ func (h *Handler) listSessions(c *fiber.Ctx) error {
 	}
 	infos := h.manager.Sessions(daemon.CallerOf(c).Reaches)
 	list := SessionList{Sessions: make([]SessionResponse, len(infos))}
+	ctx, cancel := context.WithTimeout(daemon.Context(c), usageTime)
+	defer cancel()
 	var g errgroup.Group
 	g.SetLimit(usageAtOnce)
 	for i, info := range infos {
 		list.Sessions[i] = newSessionResponse(info)
 		if usage {
-			g.Go(func() error { h.addUsage(c, info.Key, &list.Sessions[i]); return nil })
+			g.Go(func() error { h.addUsage(ctx, info.Key, &list.Sessions[i]); return nil })
 		}
 	}
 	_ = g.Wait()
 	return daemon.WriteJSON(c, list)
 }
 
-// usageAtOnce is how many containers the engine is asked about side by side.
-const usageAtOnce = 8
-
 // addUsage adds what a session uses. Without an answer from the engine the rest is still true.
-func (h *Handler) addUsage(c *fiber.Ctx, key sandbox.Key, r *SessionResponse) {
-	usage, err := h.manager.Usage(daemon.Context(c), key)
+func (h *Handler) addUsage(ctx context.Context, key sandbox.Key, r *SessionResponse) {
+	usage, err := h.manager.Usage(ctx, key)
 	if err == nil && usage != (sandbox.Usage{}) {
 		r.Usage = &SessionUsage{Memory: usage.Memory, CPUTime: usage.CPUTime.Seconds(), Pids: usage.Pids}
 	}
@@ -139,7 +147,9 @@ func (h *Handler) getSession(c *fiber.Ctx) error {
 		return err
 	}
 	r := newSessionResponse(info)
-	h.addUsage(c, key, &r)
+	ctx, cancel := context.WithTimeout(daemon.Context(c), usageTime)
+	defer cancel()
+	h.addUsage(ctx, key, &r)
 	return daemon.WriteJSON(c, r)
 }
 

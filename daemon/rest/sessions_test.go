@@ -1,6 +1,9 @@
 package rest_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -36,6 +39,33 @@ func TestSessions_SayHowTheyAre(t *testing.T) {
 	st.release <- struct{}{}
 	a.result(t, q.ExecutionID)
 	want(`{"session_id":"s","state":"idle","queued":0,"execution_count":3,` + rest)
+}
+
+// An engine that does not say what containers use holds up nobody who asks how sessions are, however many there are.
+func TestSessions_AreToldWithoutWhatTheyUseWhenTheEngineStalls(t *testing.T) {
+	const stalled = 20
+	a, _ := serve(t, func(s *settings) { s.sandbox.MaxSessions = stalled + 1 })
+	a.execute(t, `{"code":"x","session_id":"first"}`)
+	a.runtime.OnUsage = func(ctx context.Context, in sandbox.Instance) error {
+		if in.ID() == "fake-1" {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(30 * time.Second):
+		}
+		return errors.New("the engine did not answer")
+	}
+	for n := range stalled {
+		a.execute(t, fmt.Sprintf(`{"code":"x","session_id":"s%d"}`, n))
+	}
+	for path, used := range map[string]int{"/v1/sessions/s0": 0, "/v1/sessions?usage=true": 1, "/v1/sessions/first": 1} {
+		began := time.Now()
+		status, text := a.ask(t, "GET", path, "")
+		if took := time.Since(began); status != 200 || strings.Count(text, `"usage":`) != used || took > 10*time.Second {
+			t.Errorf("%s: after %s, %d %s; want what %d use", path, took, status, text, used)
+		}
+	}
 }
 
 func TestSessions_UnknownBadAndLostOnes(t *testing.T) {

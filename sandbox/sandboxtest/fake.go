@@ -25,6 +25,8 @@ type Runtime struct {
 	OnAttach func(context.Context) error
 	// OnDestroy, when not nil, runs before a destroy; its error is Destroy's.
 	OnDestroy func(context.Context) error
+	// OnUsage, when not nil, runs before usage is read; its error is Usage's.
+	OnUsage func(context.Context, sandbox.Instance) error
 	// Live lets limits of running instances change.
 	Live bool
 	// MinPids is how many processes instances need at the least.
@@ -199,7 +201,12 @@ func (in *instance) Update(_ context.Context, l sandbox.Limits) error {
 	return nil
 }
 
-func (in *instance) Usage(context.Context) (sandbox.Usage, error) {
+func (in *instance) Usage(ctx context.Context) (sandbox.Usage, error) {
+	if in.runtime.OnUsage != nil {
+		if err := in.runtime.OnUsage(ctx, in); err != nil {
+			return sandbox.Usage{}, err
+		}
+	}
 	return sandbox.Usage{Memory: 1 << 20, CPUTime: time.Millisecond, Pids: 2}, nil
 }
 
