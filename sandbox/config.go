@@ -12,7 +12,7 @@ type Config struct {
 	StartQueue  int // sessions that may wait for a start; one more is CodeCapacity
 	Pool        PoolConfig
 	// TTL and IdleTTL are how long sessions last that say nothing of it, MaxTTL and MaxIdleTTL the most that they may ask
-	// for. 0 is for ever.
+	// for, at their creation and at each Extend. 0 is for ever.
 	TTL, IdleTTL, MaxTTL, MaxIdleTTL time.Duration
 	// StartTimeout bounds a session's creation, the wait for others' starts included.
 	StartTimeout time.Duration

@@ -86,6 +86,10 @@ func TestLifetime_CanBeExtendedWithinTheCeiling(t *testing.T) {
 	if err != nil || after.Expires.Sub(before.Expires) < 50*time.Minute || after.TTL != long {
 		t.Errorf("got %+v, %v", after, err)
 	}
+	again, err := m.Extend(key("a"), &long, nil) // the ceiling is that of one extension
+	if err != nil || again.Expires.Before(after.Expires) || again.Expires.Sub(again.Created) <= long {
+		t.Errorf("again: got %+v, %v", again, err)
+	}
 	for _, ttl := range []time.Duration{0, long + 1, -1} {
 		if _, err := m.Extend(key("a"), &ttl, nil); sandbox.ErrorCode(err) != sandbox.CodeInvalid {
 			t.Errorf("ttl %s: got %v", ttl, err)

@@ -144,6 +144,18 @@ var patchExamples = []daemon.Example{
 			"created_at": "2026-11-24T20:50:10.311Z", "ttl": 7200, "idle_ttl": 0, "expires_at": "2026-11-24T22:50:10.341Z"}`,
 	},
 	{
+		Name: "change-memory", Summary: "What cannot be changed",
+		After:  []string{"hello"},
+		Params: map[string]string{"id": "demo"},
+		Body:   `{"memory": 268435456}`,
+		Status: http.StatusUnprocessableEntity,
+		Answer: `{"type": "/docs/errors#invalid", "title": "Invalid request", "status": 422,
+			"detail": "body.memory: A session keeps what it was made with: ttl and idle_ttl alone can be changed",
+			"code": "invalid", "request_id": "4ad2d4b0-43ee-4f42-8e4a-ff25bb14f763",
+			"errors": [{"type": "frozen_field", "loc": ["body", "memory"],
+				"msg": "A session keeps what it was made with: ttl and idle_ttl alone can be changed"}]}`,
+	},
+	{
 		Name: "extend-nobody", Summary: "A session that there is not",
 		Params: map[string]string{"id": "nobody"},
 		Body:   `{"ttl": 7200}`,

@@ -118,7 +118,7 @@ func (h *Handler) ofSessions() []daemon.Route {
 			Method:   http.MethodPatch,
 			Path:     "/v1/sessions/:id",
 			Summary:  "Changes how long a session lasts",
-			Details:  "What is not named stays as it is. It counts as something done in the session.",
+			Details:  "What is not named stays as it is; what a session was made with beside these is refused. It counts as something done in the session.",
 			Params:   []daemon.Param{sessionIDParam},
 			In:       SessionPatch{},
 			Out:      SessionResponse{},

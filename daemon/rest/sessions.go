@@ -56,24 +56,45 @@ func (h *Handler) sessionRequest(body *daemon.Body) (string, sandbox.Request, er
 		id      string
 		req     sandbox.Request
 		timeout float64
-		o       = &req.Session
-		l       = h.limits.Load()
 	)
-	err := body.Decode([]jsonbody.Field{
-		{Name: "session_id", Value: jsonbody.Nullable(jsonbody.Matching(&id, sessionID, maxSessionID))},
+	err := body.Decode(sessionFields(&id, &req, &timeout, h.limits.Load()))
+	req.Session.Timeout = seconds(timeout)
+	return id, req, err
+}
+
+// sessionFields are those of SessionRequest.
+func sessionFields(id *string, req *sandbox.Request, timeout *float64, l *Limits) []jsonbody.Field {
+	o := &req.Session
+	return []jsonbody.Field{
+		{Name: "session_id", Value: jsonbody.Nullable(jsonbody.Matching(id, sessionID, maxSessionID))},
 		{Name: "image", Value: jsonbody.Nullable(jsonbody.Matching(&o.Image, imageName, maxSessionID))},
 		{Name: "memory", Value: jsonbody.Nullable(jsonbody.Whole(&o.Memory, l.Session.Memory))},
 		{Name: "cpus", Value: jsonbody.Nullable(jsonbody.Positive(&o.CPUs, l.Session.CPUs))},
 		{Name: "pids", Value: jsonbody.Nullable(jsonbody.Whole(&o.Pids, l.Session.Pids))},
 		{Name: "disk", Value: jsonbody.Nullable(jsonbody.Whole(&o.WorkDir, l.Session.WorkDir))},
 		{Name: "env", Value: jsonbody.Nullable(jsonbody.StringMap(&o.Env, maxEnv))},
-		{Name: "timeout", Value: jsonbody.Nullable(jsonbody.Positive(&timeout, l.MaxTimeout.Seconds()))},
+		{Name: "timeout", Value: jsonbody.Nullable(jsonbody.Positive(timeout, l.MaxTimeout.Seconds()))},
 		{Name: "ttl", Value: jsonbody.Nullable(lifetime(&o.TTL, l.MaxTTL))},
 		{Name: "idle_ttl", Value: jsonbody.Nullable(lifetime(&o.IdleTTL, l.MaxIdleTTL))},
 		{Name: "setup_code", Value: jsonbody.Nullable(jsonbody.String(&req.SetupCode, l.MaxCode))},
-	})
-	o.Timeout = seconds(timeout)
-	return id, req, err
+	}
+}
+
+// patchFields are those of SessionPatch. What else a session can be made with is refused: ignored, as names are that nobody
+// knows, it would look as if it had been changed.
+func patchFields(req *sandbox.Request, l *Limits) []jsonbody.Field {
+	fields := sessionFields(new(string), req, new(float64), l)
+	for i, f := range fields {
+		if f.Name != "ttl" && f.Name != "idle_ttl" {
+			fields[i].Value = jsonbody.Nullable(fixed)
+		}
+	}
+	return fields
+}
+
+// fixed refuses whatever value.
+func fixed(jsontext.Value) []jsonbody.Error {
+	return []jsonbody.Error{{Type: "frozen_field", Msg: "A session keeps what it was made with: ttl and idle_ttl alone can be changed"}}
 }
 
 const imagePattern = `^[a-z0-9][a-z0-9._-]{0,62}$`
@@ -164,16 +185,11 @@ func (h *Handler) patchSession(c *fiber.Ctx) error {
 		return err
 	}
 	defer body.Close()
-	var ttl, idle *time.Duration
-	l := h.limits.Load()
-	err = body.Decode([]jsonbody.Field{
-		{Name: "ttl", Value: jsonbody.Nullable(lifetime(&ttl, l.MaxTTL))},
-		{Name: "idle_ttl", Value: jsonbody.Nullable(lifetime(&idle, l.MaxIdleTTL))},
-	})
-	if err != nil {
+	var req sandbox.Request
+	if err := body.Decode(patchFields(&req, h.limits.Load())); err != nil {
 		return err
 	}
-	info, err := h.manager.Extend(key, ttl, idle)
+	info, err := h.manager.Extend(key, req.Session.TTL, req.Session.IdleTTL)
 	if err != nil {
 		return err
 	}

@@ -113,6 +113,33 @@ func TestSessions_UnknownBadAndLostOnes(t *testing.T) {
 	}
 }
 
+func TestSessions_PatchRefusesWhatCannotBeChanged(t *testing.T) {
+	a, _ := serve(t, nil)
+	a.execute(t, `{"code":"x","session_id":"s"}`)
+	for _, member := range []string{
+		`"session_id":"t"`, `"image":"default"`, `"memory":3`, `"cpus":1`, `"pids":9`, `"disk":"much"`, `"env":{}`, `"timeout":1`, `"setup_code":"x"`,
+	} {
+		name, _, _ := strings.Cut(member, ":")
+		want := `"errors":[{"type":"frozen_field","loc":["body",` + name +
+			`],"msg":"A session keeps what it was made with: ttl and idle_ttl alone can be changed"}]`
+		if status, text := a.ask(t, "PATCH", "/v1/sessions/s", `{"ttl":60,`+member+`}`); status != 422 || !strings.Contains(text, want) {
+			t.Errorf("%s: got %d %s", member, status, text)
+		}
+	}
+	if info, err := a.manager.Session(sandbox.Key{ID: "s"}); err != nil || info.TTL != 0 {
+		t.Errorf("after all that was refused: %+v, %v", info, err)
+	}
+	for _, tc := range []struct{ body, want string }{
+		{`{"ttl":60,"idle_ttl":5}`, `"ttl":60,"idle_ttl":5`},
+		{`{"ttl":90,"memory":null,"idle_ttl":null}`, `"ttl":90,"idle_ttl":5`},
+		{`{"colour":"red"}`, `"ttl":90,"idle_ttl":5`}, // which nobody knows
+	} {
+		if status, text := a.ask(t, "PATCH", "/v1/sessions/s", tc.body); status != 200 || !strings.Contains(text, tc.want) {
+			t.Errorf("%s: got %d %s, want %s", tc.body, status, text, tc.want)
+		}
+	}
+}
+
 func TestSessions_DeleteEndsWhatRuns(t *testing.T) {
 	a, st := serve(t, nil)
 	p := a.detached(t, `{"code":"wait","session_id":"s","detach":true}`)
