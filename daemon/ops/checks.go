@@ -19,7 +19,7 @@ func ImageCheck(there func(context.Context) error) Check {
 
 // StateCheck asks whether what has to outlive the daemon can be written.
 func StateCheck(writable func() error) Check {
-	return asked("state", "can be written", "the state directory cannot be written to: sessions would not outlive the daemon",
+	return asked("state", "can be written", "the state directory cannot be written to, or lacks what could not be: no session can be begun that outlives the daemon",
 		func(context.Context) error { return writable() })
 }
 
