@@ -1,6 +1,7 @@
 package browser_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,6 +65,41 @@ func TestFiles_AreUploadedListedAndDownloaded(t *testing.T) {
 	p.until("it is gone", `document.querySelector('#files').textContent.includes('Nothing is in this directory')`)
 	p.run("print(list(Path('below').iterdir()))", "ok")
 	p.wants("the directory", p.output(), "[]")
+}
+
+// What became of an upload or a deletion that failed is said until something else is done, whatever lists come meanwhile.
+func TestFiles_SayWhatFailed(t *testing.T) {
+	p := newTab(t, open, 1280, 800)
+	p.expect(`status of (409|507) .*/files/`)
+	p.at.call(t, "POST", "/v1/sessions", fmt.Sprintf(`{"session_id": %q, "disk": %d}`, p.session(), 1<<20))
+	p.enter()
+	p.click("#files-tab")
+	wrong := func(text string) string {
+		return `document.querySelector('#files > .wrong').textContent.includes(` + quoted(text) + `)`
+	}
+	path := filepath.Join(t.TempDir(), "large.bin")
+	if err := os.WriteFile(path, make([]byte, 2<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Lists are counted as they are drawn, for they come after what failed.
+	eval[any](p, `window.__lists = 0, new MutationObserver(() => __lists++).observe(document.querySelector('#files ul'), { childList: true })`)
+	p.do(chromedp.SetUploadFiles(chromedp.CSS("#files input[type=file]"), []string{path}, chromedp.NodeReady))
+	p.until("the upload is refused", wrong("do not fit"))
+	p.run("import os\nos.makedirs('kept/deep')\nopen('kept/deep/f', 'w').close()\nos.chmod('kept/deep', 0o555)", "ok")
+	p.until("the directory is listed", `document.querySelector("#files [title='Open kept']")`)
+	if !eval[bool](p, wrong("do not fit")) {
+		t.Errorf("a list has cleared what the upload said: %q", p.text(`document.querySelector('#files')`))
+	}
+	lists := eval[int](p, "__lists")
+	p.click("#files [aria-label='Delete kept']")
+	p.until("it asks", `document.querySelector('dialog[open]')`)
+	p.click("dialog .danger")
+	p.until("the files are listed again", fmt.Sprintf("__lists > %d", lists))
+	if said := p.text(`document.querySelector('#files > .wrong')`); said == "" || strings.Contains(said, "do not fit") {
+		t.Errorf("of the deletion it says %q", said)
+	}
+	p.click("#files [aria-label='List again']")
+	p.until("the next action clears it", `document.querySelector('#files > .wrong').textContent === ''`)
 }
 
 // downloads is the directory that downloads go to, and tells their names there.

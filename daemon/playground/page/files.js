@@ -9,7 +9,7 @@ export class Files {
   #where = []; // names of the directories that lead to what is shown
   #list = h('ul');
   #place = h('span', { class: 'where', dir: 'ltr' });
-  #wrong = h('p', { class: 'wrong', role: 'alert' });
+  #wrong = h('p', { class: 'wrong', role: 'alert' }); // what became of the last action; a list that comes later leaves it
   #up;
 
   /** current answers with the session. */
@@ -22,7 +22,7 @@ export class Files {
     this.#up = iconButton('folder', 'To the directory above', () => this.#go(this.#where.slice(0, -1)));
     const upload = h('button', { class: 'small', type: 'button', onclick: () => picker.click() }, icon('up'), 'Upload');
     const panel = byId('files');
-    panel.append(h('div', { class: 'files-bar' }, this.#up, this.#place, iconButton('again', 'List again', () => this.show()), upload, picker), this.#wrong, this.#list);
+    panel.append(h('div', { class: 'files-bar' }, this.#up, this.#place, iconButton('again', 'List again', () => this.#go(this.#where)), upload, picker), this.#wrong, this.#list);
     for (const type of ['dragover', 'drop']) {
       document.addEventListener(type, (event) => {
         if (event.dataTransfer?.types.includes('Files')) event.preventDefault(); // or the browser leaves the page for the file
@@ -58,12 +58,16 @@ export class Files {
     try {
       const listing = await (await session.file('GET', where, { directory: true })).json();
       if (session !== this.#session() || where !== this.#where) return;
-      this.#wrong.textContent = '';
       if (!listing.entries.length) this.#empty(where.length ? 'Nothing is in this directory.' : 'No files yet. Drop some here, or let your code write them.');
       else this.#list.replaceChildren(...listing.entries.map((entry) => this.#row(entry)), listing.truncated ? h('li', { class: 'note' }, 'There are more.') : '');
     } catch (err) {
-      if (err.status === 404 && where.length) this.#go([]);
-      else if (err.status !== 404) this.#wrong.textContent = err.message;
+      if (session !== this.#session() || where !== this.#where) return;
+      if (err.status === 404 && where.length) {
+        this.#where = [];
+        await this.show();
+      } else if (err.status !== 404) {
+        this.#list.replaceChildren(h('li', { class: 'wrong', role: 'alert' }, err.message));
+      }
     }
   }
 
@@ -73,6 +77,7 @@ export class Files {
 
   #go(where) {
     this.#where = where;
+    this.#wrong.textContent = '';
     return this.show();
   }
 
