@@ -13,7 +13,7 @@ __builtins__ = BUILTINS
 from . import wire
 from .text import to_json
 
-MAX_ENTRIES = 2000  # files and directories that are looked at
+MAX_ENTRIES = 2000  # files and directories that are looked at, those nearest to the root first
 MAX_NAMES = 64 << 10  # characters of all paths that are told
 CLOCK = 20_000_000  # nanoseconds by which the clock of a file system may be late
 
@@ -27,20 +27,44 @@ def unknown() -> bytes:
     return to_json({"created": [], "modified": [], "deleted": [], "truncated": True})
 
 
-class TooMuch(Exception):
-    """There is more than is looked at."""
-
-
 class Directory:
     """A directory as it was when its names were read."""
 
-    __slots__ = ("mark", "settled", "files", "directories")
+    __slots__ = ("mark", "settled", "whole", "files", "directories")
 
-    def __init__(self, mark: tuple[int, int], settled: bool, files: list[str], directories: list[str]) -> None:
+    def __init__(self, mark: tuple[int, int]) -> None:
         self.mark = mark  # inode and time of change
-        self.settled = settled  # that time tells: it was not so recent that another change could have the same
-        self.files = files  # paths, of anything but directories
-        self.directories = directories
+        self.settled = time.time_ns() - mark[1] > CLOCK  # that time tells: it was not so recent that another change could have the same
+        self.whole = False  # all names are here: it could be read, and was not too large
+        self.files: list[str] = []  # paths, of anything but directories
+        self.directories: list[str] = []
+
+    def size(self) -> int:
+        return len(self.files) + len(self.directories)
+
+
+class Snapshot:
+    """What was seen at one moment."""
+
+    __slots__ = ("files", "unseen")
+
+    def __init__(self) -> None:
+        self.files: dict[str, tuple[int, int, int]] = {}  # the version of each regular file, by path
+        self.unseen: set[str] = set()  # directories in which, and below which, there may be more
+
+    def covers(self, path: str) -> bool:
+        """Tells whether a file at this path would have been seen."""
+        unseen = self.unseen
+        if not unseen:
+            return True
+        if _ROOT in unseen:
+            return False
+        end = path.find("/")
+        while end >= 0:
+            if path[:end] in unseen:
+                return False
+            end = path.find("/", end + 1)
+        return True
 
 
 class Changes:
@@ -49,13 +73,13 @@ class Changes:
     def __init__(self, root: str) -> None:
         self._root = root.rstrip("/") + "/"
         self._directories: dict[str, Directory] = {}
-        self._before: dict[str, tuple[int, int, int]] | None = None
+        self._before: Snapshot | None = None
         self._empty = 0  # time of change of the root, where that had nothing in it and tells
 
     def begin(self) -> None:
         """Looks before a cell."""
         if self.untouched():
-            self._before = {}
+            self._before = Snapshot()
         else:
             self._before = None
             self._before = self._look()
@@ -68,18 +92,22 @@ class Changes:
             return False
 
     def end(self) -> bytes | None:
-        """Looks after a cell. Returns what a FILES says, None when nothing changed."""
+        """Looks after a cell. Returns what a FILES says, None when nothing changed. Of what was not seen at one of the two moments it
+        is never said that it was not there."""
         before = self._before
         after = None if before is None else self._look()
         if after is None:
             return unknown()
-        if after == before:
+        gone = self._gone(before, after)
+        truncated = bool(before.unseen or after.unseen)
+        if after.files == before.files and not truncated:
             return None
+        old, new = before.files, after.files
         told = {
-            "created": [path for path in after if path not in before],
-            "modified": [path for path, file in after.items() if before.get(path, file) != file],
-            "deleted": [path for path in before if path not in after],
-            "truncated": False,
+            "created": [path for path in new if path not in old and before.covers(path)],
+            "modified": [path for path, file in new.items() if old.get(path, file) != file],
+            "deleted": gone,
+            "truncated": truncated,
         }
         room = MAX_NAMES
         for kind in ("created", "modified", "deleted"):
@@ -93,65 +121,101 @@ class Changes:
             told[kind] = paths
         return to_json(told)
 
-    def _look(self) -> dict[str, tuple[int, int, int]] | None:
-        """Returns what tells one version of each regular file from another, None when there is too much to look at."""
+    def _gone(self, before: Snapshot, after: Snapshot) -> list[str]:
+        """Returns the files that are there no more. Where there was more after the cell than was seen, those from before are looked at
+        one by one, and what is there still joins the rest."""
+        lstat, root, new = _lstat, self._root, after.files
+        gone = []
+        for path in before.files:
+            if path in new:
+                continue
+            if not after.covers(path):
+                try:
+                    version = _version(lstat(root + path))
+                except (FileNotFoundError, NotADirectoryError):
+                    version = None
+                except OSError:
+                    continue  # nobody knows
+                if version is not None:
+                    new[path] = version
+                    continue
+            gone.append(path)
+        return gone
+
+    def _look(self) -> Snapshot | None:
+        """Returns what is there, None when nothing is known."""
         self._empty = 0
         try:
             return self._walk()
-        except Exception:  # TooMuch, a directory that may not be read, an audit hook of the user's
+        except Exception:  # no memory
             self._directories.clear()
             return None
 
-    def _walk(self) -> dict[str, tuple[int, int, int]]:
+    def _walk(self) -> Snapshot:
+        """Looks at one directory after another. One that cannot be read, and what is beyond the bound, is noted as unseen."""
         lstat, root, known = _lstat, self._root, self._directories
-        files: dict[str, tuple[int, int, int]] = {}
+        found = Snapshot()
         seen: dict[str, Directory] = {}
-        stack = [_ROOT]
+        paths = [_ROOT]
         left = MAX_ENTRIES
-        while stack:
-            path = stack.pop()
+        for path in paths:
             try:
                 status = lstat(root + path)
-                mark = status.st_ino, status.st_ctime_ns
-                directory = known.get(path)
-                if directory is None or directory.mark != mark or not directory.settled:
-                    directory = self._read(path, mark, left)
             except FileNotFoundError:
                 continue  # it has gone in this moment
+            except OSError:
+                found.unseen.add(path)
+                continue
+            mark = status.st_ino, status.st_ctime_ns
+            directory = known.get(path)
+            if directory is None or directory.mark != mark or not directory.settled or not directory.whole or directory.size() > left:
+                directory = self._read(path, mark, left)
             seen[path] = directory
-            left -= len(directory.files) + len(directory.directories)
-            if left < 0:
-                raise TooMuch
+            left -= directory.size()
+            if not directory.whole:
+                found.unseen.add(path)
             for name in directory.files:
                 try:
-                    status = lstat(root + name)
+                    version = _version(lstat(root + name))
                 except FileNotFoundError:
                     continue
-                if status.st_mode & _KIND == _FILE:
-                    files[name] = status.st_ino, status.st_size, status.st_mtime_ns
-            stack += directory.directories
+                except OSError:
+                    found.unseen.add(path)
+                    continue
+                if version is not None:
+                    found.files[name] = version
+            paths += directory.directories
         self._directories = seen
         root = seen.get(_ROOT)
-        if root is not None and root.settled and not root.files and not root.directories:
+        if root is not None and root.whole and root.settled and not root.files and not root.directories:
             self._empty = root.mark[1]
-        return files
+        return found
 
     def _read(self, path: str, mark: tuple[int, int], most: int) -> Directory:
-        """Reads the names in a directory."""
-        settled = time.time_ns() - mark[1] > CLOCK
-        files: list[str] = []
-        directories: list[str] = []
+        """Reads the names in a directory, as many as that at most."""
+        directory = Directory(mark)
         prefix = path and path + "/"
-        with os.scandir(self._root + path) as entries:
-            for entry in entries:
-                if (most := most - 1) < 0:
-                    raise TooMuch
-                if entry.is_dir(follow_symlinks=False):
-                    if prefix or entry.name != wire.OWN_NAME:
-                        directories.append(prefix + entry.name)
-                else:
-                    files.append(prefix + entry.name)
-        return Directory(mark, settled, files, directories)
+        try:
+            with os.scandir(self._root + path) as entries:
+                for entry in entries:
+                    if (most := most - 1) < 0:
+                        return directory
+                    if entry.is_dir(follow_symlinks=False):
+                        if prefix or entry.name != wire.OWN_NAME:
+                            directory.directories.append(prefix + entry.name)
+                    else:
+                        directory.files.append(prefix + entry.name)
+        except Exception:  # it may not be read, its path is too long, an audit hook of the user's
+            return directory
+        directory.whole = True
+        return directory
+
+
+def _version(status: os.stat_result) -> tuple[int, int, int] | None:
+    """Returns what tells one version of a regular file from another, None for anything else."""
+    if status.st_mode & _KIND != _FILE:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _sayable(path: str) -> bool:

@@ -534,6 +534,47 @@ class Changed(Files):
         self.changes("for n in range(300): os.remove(f'{n:0250}')")
         self.assertEqual((["ok"], [], [], True), self.changes("open(b'\\xff', 'w'); open('ok', 'w')"))
 
+    def test_a_directory_that_may_not_be_read_hides_itself_alone(self):
+        # Root may read everything: as root, the cell gives that up.
+        self.run_cell("import os\nif os.geteuid() == 0: os.chown('.', 65534, 65534); os.setegid(65534); os.seteuid(65534)")
+        self.assertEqual((["n1"], [], [], True), self.changes("os.mkdir('n'); open('n/hidden', 'w').close(); os.chmod('n', 0); open('n1', 'w')"))
+        self.assertEqual((["d/n2"], ["n1"], [], True), self.changes("os.mkdir('d'); open('d/n2', 'w').close(); open('n1', 'w').write('1')"))
+        self.assertEqual(([], [], ["n1"], True), self.changes("os.remove('n1')"))
+        self.assertEqual(([], [], [], True), self.changes("1"))
+        self.assertEqual(([], [], [], True), self.changes("os.chmod('n', 0o755)"))  # its file may be old
+        self.assertIsNone(self.changes("1"))
+        self.assertEqual(([], [], [], True), self.changes("os.chmod('n', 0o444)"))  # with names, but nothing behind them
+        self.assertEqual(([], [], [], True), self.changes("os.chmod('n', 0o755)"))
+        self.assertEqual(([], [], [], True), self.changes("os.chmod('.', 0o300)"))
+        self.assertEqual(([], [], [], True), self.changes("os.chmod('.', 0o700)"))
+        self.assertEqual((["n3"], [], ["n/hidden"], False), self.changes("os.remove('n/hidden'); open('n3', 'w').close()"))
+
+    def test_a_path_that_is_too_long_hides_itself_alone(self):
+        self.assertEqual((["f"], [], [], True), self.changes("""
+import os
+for n in range(20): os.mkdir('d' * 250); os.chdir('d' * 250)
+open('hidden', 'w').close()
+for n in range(20): os.chdir('..')
+open('f', 'w').close()"""))
+        self.assertEqual(([], [], ["f"], True), self.changes("os.remove('f')"))
+
+    def test_of_too_many_files_what_was_seen_is_told(self):
+        self.assertEqual((["a/1", "b", "c"], [], [], False), self.changes("import os\nos.mkdir('a')\nfor f in ('a/1', 'b', 'c'): open(f, 'w').close()"))
+        created, modified, deleted, truncated = self.changes("""
+os.mkdir('many')
+for n in range(3000): open(f'many/{n}', 'w').close()
+os.remove('a/1'); open('b', 'w').write('1')""")
+        self.assertEqual((["b"], ["a/1"], True), (modified, deleted, truncated))
+        self.assertTrue(created and all(path.startswith("many/") for path in created), created)
+        self.assertLessEqual(len(created), 2000)
+        self.assertEqual((["d"], [], ["c"], True), self.changes("os.rename('c', 'd')"))
+        # What was not seen before the cell, and is now, is told as nothing; what has gone and was seen is told.
+        created, modified, deleted, truncated = self.changes("for n in range(3000): os.remove(f'many/{n}')")
+        self.assertEqual(([], [], True), (created, modified, truncated))
+        self.assertTrue(0 < len(deleted) <= 2000, len(deleted))
+        self.assertEqual((["many/1"], [], [], False), self.changes("open('many/1', 'w').close()"))
+        self.assertIsNone(self.changes("1"))
+
     def test_a_hook_of_the_user_s_does_not_spoil_a_cell(self):
         self.run_cell("import sys\ndef hook(event, args):\n    if event == 'os.scandir': raise RuntimeError('no')\nsys.addaudithook(hook)")
         reply = self.run_cell("open('a', 'w'); 7")
