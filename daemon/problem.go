@@ -98,7 +98,7 @@ var Kinds = []Kind{
 		"The transfer was ended from inside the session, or its connection broke. Nothing of the file was written; it may be tried again."},
 	{sandbox.CodeUnsupported, http.StatusNotImplemented, "Not supported", "The runtime that sessions run under cannot do this."},
 	{sandbox.CodeCapacity, http.StatusServiceUnavailable, "No capacity", "There is no room for another session. Come back after Retry-After."},
-	{sandbox.CodeImage, http.StatusServiceUnavailable, "Image unavailable", "The image is unknown, or cannot serve."},
+	{sandbox.CodeImage, http.StatusServiceUnavailable, "Image unavailable", "The image cannot serve."},
 	{sandbox.CodeEngine, http.StatusServiceUnavailable, "Engine failure", "The container engine failed, or did not answer in time."},
 	{sandbox.CodeState, http.StatusServiceUnavailable, "State not saved",
 		"What a later daemon must know of a session cannot be written: the disk is full, say. Sessions that are there go on. Come back after Retry-After."},

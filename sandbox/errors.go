@@ -17,7 +17,7 @@ const (
 	CodeBusy        Code = "busy"              // the session's queue is full; RetryAfter says when to come back
 	CodeSessions    Code = "too_many_sessions" // the owner has as many as it may; RetryAfter says when to come back
 	CodeCapacity    Code = "capacity"          // no room for another session; RetryAfter says when to come back
-	CodeImage       Code = "image"             // the image is unknown or cannot serve
+	CodeImage       Code = "image"             // the image cannot serve
 	CodeUnsupported Code = "unsupported"       // the runtime cannot do this
 	CodeEngine      Code = "engine"            // the container engine failed or did not answer in time
 	CodeState       Code = "state"             // what a later daemon must know of the session cannot be saved

@@ -9,7 +9,8 @@ import (
 // Runtime starts and finds the containers that sessions live in.
 type Runtime interface {
 	// Start creates and starts a container whose supervisor waits for HELLO on the stream that Attach gives.
-	// On error nothing is left behind. An image that cannot serve is an Error with CodeImage.
+	// On error nothing is left behind. An image that cannot serve is an Error with CodeImage, one that is
+	// not on the allow-list one with CodeInvalid.
 	Start(ctx context.Context, spec Spec) (Instance, error)
 	// Check refuses, with CodeInvalid and without asking the engine, a spec that Start would refuse for what it asks for.
 	// Spec.Session, which nobody asks for, need not be set.

@@ -75,6 +75,7 @@ func TestLive_StreamsOfRealContainers(t *testing.T) {
 		{"what goes on behind a cell is background", printBehind},
 		{"a channel reads its replies in order", channelInOrder},
 		{"questions are answered while nothing runs", askQuestions},
+		{"an image that is not configured is named, and those that are", askForAnImage},
 	} {
 		t.Run(tc.name, func(t *testing.T) { tc.test(t, a) })
 	}
@@ -227,5 +228,15 @@ func channelInOrder(t *testing.T, a *api) {
 	}
 	if r := a.execute(t, body("print(last)", "")); r.Stdout != "3\n" {
 		t.Errorf("the last was not the last: %q", r.Stdout)
+	}
+}
+
+func askForAnImage(t *testing.T, a *api) {
+	status, text := a.ask(t, "POST", "/v1/sessions", `{"session_id":"pictured","image":"nope"}`)
+	if want := `image \"nope\" is not configured: it must be one of default"`; status != 422 || !strings.Contains(text, want) {
+		t.Errorf("%d %s, want 422 and %s", status, text, want)
+	}
+	if status, text := a.ask(t, "POST", "/v1/sessions", `{"session_id":"pictured","image":"default"}`); status != 201 {
+		t.Errorf("the same id again: %d %s", status, text)
 	}
 }

@@ -76,14 +76,14 @@ func (r *Runtime) attempt(ctx context.Context, p *preparation, progress io.Write
 	p.running = nil
 }
 
-// image finds what a Spec asks for. It waits a while for one that is being made ready.
+// image finds what a Spec asks for; a name that is not configured is CodeInvalid. It waits a while for one that is being made ready.
 func (r *Runtime) image(ctx context.Context, name string) (preparedImage, error) {
 	if name == "" {
 		name = r.config.DefaultImage
 	}
 	if _, ok := r.config.Images[name]; !ok {
 		known := strings.Join(slices.Sorted(maps.Keys(r.config.Images)), ", ")
-		return preparedImage{}, sandbox.Errorf(sandbox.CodeImage, "image %.128q is not configured: there are %s", name, known)
+		return preparedImage{}, sandbox.Errorf(sandbox.CodeInvalid, "image %.128q is not configured: it must be one of %s", name, known)
 	}
 	r.mu.Lock()
 	p := r.images[name]

@@ -100,7 +100,7 @@ func TestRuntime_StartRefusesAnUnknownImage(t *testing.T) {
 	spec := testSpec()
 	spec.Image = "debian:trixie"
 	_, err := shared.Start(t.Context(), spec)
-	if got, want := sandbox.ErrorCode(err), sandbox.CodeImage; got != want {
+	if got, want := sandbox.ErrorCode(err), sandbox.CodeInvalid; got != want {
 		t.Errorf("got %v, want code %s", err, want)
 	}
 	if err == nil || !strings.Contains(err.Error(), `"debian:trixie"`) || !strings.Contains(err.Error(), "default") {
