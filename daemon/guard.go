@@ -63,14 +63,22 @@ func (s *Server) checkOrigin(c *fiber.Ctx, host string) error {
 	if origin != "" && s.allowOrigin(c, origin) {
 		return nil
 	}
-	switch site := string(h.Peek("Sec-Fetch-Site")); site {
+	site := string(h.Peek("Sec-Fetch-Site"))
+	if site != "" && s.isVisit(c) {
+		site = "none" // as if somebody had typed the address
+	}
+	return CheckSite(site, origin, host, c.Context().IsTLS())
+}
+
+// CheckSite refuses, with an Error, what a page of another origin had a browser send to host, by the headers Sec-Fetch-Site and
+// Origin. Browsers leave out the first where the connection is not secure, and the second of most requests that only read.
+func CheckSite(site, origin, host string, tls bool) error {
+	switch site {
 	case "", "none", "same-origin":
 	default:
-		if !s.isVisit(c) {
-			return refuse(http.StatusForbidden, "requests from other sites are not allowed")
-		}
+		return refuse(http.StatusForbidden, "requests from other sites are not allowed")
 	}
-	if origin != "" && !sameOrigin(origin, host, c.Context().IsTLS()) {
+	if origin != "" && !sameOrigin(origin, host, tls) {
 		return refuse(http.StatusForbidden, "requests from other origins are not allowed")
 	}
 	return nil

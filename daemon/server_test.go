@@ -153,7 +153,7 @@ func (s *server) testRoutes() []daemon.Route {
 		{Method: http.MethodGet, Path: "/free", Open: true, Handler: func(c *fiber.Ctx) error { return daemon.WriteJSON(c, "free") }},
 		{Method: http.MethodGet, Path: "/pages/*", Open: true, Handler: func(c *fiber.Ctx) error { return daemon.WriteJSON(c, "free") }},
 		{Method: http.MethodGet, Path: "/page", Handler: func(c *fiber.Ctx) error {
-			daemon.SecurePage(c, "script-src 'self'", "connect-src 'self'")
+			daemon.SecurePage(c.Set, "script-src 'self'", "connect-src 'self'")
 			c.Set(fiber.HeaderCacheControl, "no-cache")
 			return c.SendString("<!doctype html>")
 		}},

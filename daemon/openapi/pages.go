@@ -29,7 +29,7 @@ func assets() (daemon.Assets, error) {
 // UI's stylesheet are data.
 func html(c *fiber.Ctx, text []byte) error {
 	c.Set(fiber.HeaderContentType, "text/html; charset=utf-8")
-	daemon.SecurePage(c, "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'")
+	daemon.SecurePage(c.Set, "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'")
 	c.Response().SetBodyRaw(text)
 	return nil
 }

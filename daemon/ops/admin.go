@@ -98,23 +98,24 @@ func (a *Admin) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// guard refuses what a web page could have a browser send: see package daemon.
+// guard refuses what a web page could have a browser send, as the server does, and answers with its headers.
 func (a *Admin) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.handlers.Add(1)
 		defer a.handlers.Done()
+		daemon.SecurePage(w.Header().Set, "style-src 'unsafe-inline'") // the list of profiles has a stylesheet in it
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		if !a.hosts.Load().Serves(r.Host, a.bound) {
 			http.Error(w, "this Host is not served; server.allowed_hosts adds names to loopback's", http.StatusMisdirectedRequest)
 			return
 		}
-		switch r.Header.Get("Sec-Fetch-Site") {
-		case "", "none", "same-origin":
-			next.ServeHTTP(w, r)
-		default:
-			http.Error(w, "requests from other sites are not allowed", http.StatusForbidden)
+		if err := daemon.CheckSite(r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin"), r.Host, r.TLS != nil); err != nil {
+			status, _, detail := daemon.Refusal(err)
+			http.Error(w, fmt.Sprint(detail), status)
+			return
 		}
+		next.ServeHTTP(w, r)
 	})
 }
 

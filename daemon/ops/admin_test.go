@@ -87,8 +87,17 @@ func (a *admin) send(t *testing.T, method, path string, headers ...string) (int,
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := resp.Header.Get("Cache-Control"); got != "no-store" {
-		t.Errorf("%s %s: Cache-Control is %q", method, path, got)
+	for name, want := range map[string]string{
+		"Cache-Control":          "no-store",
+		"X-Content-Type-Options": "nosniff",
+		"X-Frame-Options":        "DENY",
+		"Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+			"style-src 'unsafe-inline'",
+		"Cross-Origin-Resource-Policy": "same-origin",
+	} {
+		if got := resp.Header.Get(name); got != want {
+			t.Errorf("%s %s: %s is %q, want %q", method, path, name, got, want)
+		}
 	}
 	return resp.StatusCode, string(body)
 }
@@ -129,6 +138,10 @@ func TestAdmin_Refuses(t *testing.T) {
 		"what is not asked for":   {405, "POST", "/metrics", nil},
 		"a rebound host":          {421, "GET", "/metrics", []string{"Host: evil.example"}},
 		"a page of another site":  {403, "GET", "/metrics", []string{"Sec-Fetch-Site: cross-site"}},
+		"a page by its origin":    {403, "GET", "/metrics", []string{"Origin: http://evil"}},
+		"profiles for that page":  {403, "GET", "/debug/pprof/heap", []string{"Origin: http://evil"}},
+		"a page without origin":   {403, "GET", "/readyz", []string{"Origin: null"}},
+		"another port's page":     {403, "GET", "/livez", []string{"Origin: http://localhost:8000"}},
 		"headers without end":     {431, "GET", "/metrics", []string{"X: " + strings.Repeat("x", 64<<10)}},
 		"no host, where it needs": {400, "GET", "/metrics", []string{"Host:", "Host:"}},
 	} {
@@ -150,6 +163,9 @@ func TestAdmin_Refuses(t *testing.T) {
 		}
 		resp.Body.Close()
 		conn.Close()
+	}
+	if status, body := a.send(t, "GET", "/livez", "Host: localhost:9090", "Origin: http://localhost:9090"); status != 200 {
+		t.Errorf("its own page: %d %s", status, body)
 	}
 	a.SetAllowedHosts([]string{"admin.internal"})
 	if status, _ := a.send(t, "GET", "/livez", "Host: admin.internal:9090"); status != 200 {

@@ -84,7 +84,7 @@ func (h *Handler) Routes() []daemon.Route {
 // getPage answers with the page. CodeMirror makes its stylesheets as it runs, which the policy lets it do by a nonce.
 func (h *Handler) getPage(c *fiber.Ctx) error {
 	nonce := rand.Text()
-	daemon.SecurePage(c, "script-src 'self'", "style-src 'self' 'nonce-"+nonce+"'", "img-src 'self' data:", "connect-src 'self'",
+	daemon.SecurePage(c.Set, "script-src 'self'", "style-src 'self' 'nonce-"+nonce+"'", "img-src 'self' data:", "connect-src 'self'",
 		"frame-src 'self'", "require-trusted-types-for 'script'", "trusted-types 'none'")
 	return h.send(c, "index.html", nonce)
 }

@@ -201,7 +201,7 @@ func setFileHeaders(c *fiber.Ctx, info sandbox.FileInfo) (answered bool, err err
 
 // setDownload makes the answer one that a browser saves, whatever it is.
 func setDownload(c *fiber.Ctx, name string) {
-	daemon.SecurePage(c, "sandbox")
+	daemon.SecurePage(c.Set, "sandbox")
 	c.Set(fiber.HeaderContentDisposition, "attachment; filename*=UTF-8''"+url.PathEscape(name))
 }
 
