@@ -404,7 +404,11 @@ func diskFull(f *files) {
 		return
 	}
 	f.cell("os.remove('fill')\ntry:\n    for n in range(10_000): open(f'i{n}', 'w').close()\nexcept OSError: pass")
-	f.want("PUT", "/dir/new", strings.NewReader("x"), 507) // no more files may be made
+	for _, data := range []string{"x", ""} {
+		if a := f.want("PUT", "/dir/new", strings.NewReader(data), 507); !strings.Contains(string(a.body), "no more files fit") {
+			f.t.Errorf("of %d bytes where no more files may be made: %s", len(data), a.body)
+		}
+	}
 	f.cell("for name in os.listdir('.'):\n    if name[0] == 'i': os.remove(name)")
 	f.put("/dir/new", "new")
 	if got := f.names("?recursive=true"); got != "dir new old" {

@@ -107,8 +107,7 @@ def _write(tree: Tree, path: Path, fields: Fields, transfer: object) -> Work:
     only_new = fields.flag("if_none_match")
     wanted = fields.texts("if_match")
     _check(tree, path, wanted, only_new)
-    if size > tree.free():
-        raise Refused("no_space", f"{size} bytes do not fit on the session's disk")
+    tree.needs(size)
     temporary = tree.temporary()
     try:
         while (data := (yield DATA)) is not None:

@@ -178,10 +178,13 @@ class Tree:
         finally:
             os.close(parent)
 
-    def free(self) -> int:
-        """Returns how many bytes can still be written, at most."""
+    def needs(self, size: int) -> None:
+        """Raises Refused when a new file of that many bytes cannot fit. Of a size that is not known, -1, the file alone."""
         status = os.fstatvfs(self._root)
-        return status.f_bavail * status.f_frsize if status.f_favail else 0
+        if status.f_files and not status.f_favail:  # 0 of 0 is a file system that does not count them
+            raise Refused("no_space", "no more files fit on the session's disk")
+        if size > status.f_bavail * status.f_frsize:
+            raise Refused("no_space", f"{size} bytes do not fit on the session's disk")
 
     # Files that are not whole yet.
 
