@@ -53,7 +53,7 @@ func (h *Handler) getFile(c *fiber.Ctx) error {
 	if info == nil {
 		return err
 	}
-	if answered, perr := setFileHeaders(c, *info); answered || perr != nil { // which come before the part that is wanted
+	if answered, perr := checkFile(c, *info); answered || perr != nil { // which comes before the part that is wanted
 		if r != nil {
 			_ = r.Close()
 		}
@@ -63,6 +63,7 @@ func (h *Handler) getFile(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderContentRange, fmt.Sprintf("bytes */%d", info.Size))
 		return err
 	}
+	setFileHeaders(c, *info)
 	if r.Length != r.Info.Size {
 		c.Status(http.StatusPartialContent)
 		c.Set(fiber.HeaderContentRange, fmt.Sprintf("bytes %d-%d/%d", r.Start, r.Start+r.Length-1, r.Info.Size))
@@ -99,9 +100,10 @@ func (h *Handler) headFile(c *fiber.Ctx) error {
 	case t.directory || info.Type != sandbox.TypeFile:
 		return sandbox.Errorf(sandbox.CodeConflict, "it is a %s", info.Type)
 	}
-	if answered, err := setFileHeaders(c, info); answered || err != nil {
+	if answered, err := checkFile(c, info); answered || err != nil {
 		return err
 	}
+	setFileHeaders(c, info)
 	c.Response().SkipBody = true
 	c.Response().Header.SetContentLength(int(info.Size))
 	return nil
@@ -171,9 +173,9 @@ func parseRange(header string) *sandbox.FileRange {
 	return r
 }
 
-// setFileHeaders says what a file is, and keeps a browser from showing it as a page of the daemon's. A request whose client has
-// the file is answered with that.
-func setFileHeaders(c *fiber.Ctx, info sandbox.FileInfo) (answered bool, err error) {
+// checkFile says which version of a file there is. A request that does not want it is refused, and one whose client has it is
+// answered with that.
+func checkFile(c *fiber.Ctx, info sandbox.FileInfo) (answered bool, err error) {
 	wanted, err := ifMatch(c)
 	if err != nil {
 		return false, err
@@ -189,6 +191,11 @@ func setFileHeaders(c *fiber.Ctx, info sandbox.FileInfo) (answered bool, err err
 		c.Status(http.StatusNotModified)
 		return true, nil
 	}
+	return false, nil
+}
+
+// setFileHeaders says what the file is that is sent, and keeps a browser from showing it as a page of the daemon's.
+func setFileHeaders(c *fiber.Ctx, info sandbox.FileInfo) {
 	kind := mime.TypeByExtension(path.Ext(info.Path))
 	if kind == "" {
 		kind = fiber.MIMEOctetStream
@@ -196,7 +203,6 @@ func setFileHeaders(c *fiber.Ctx, info sandbox.FileInfo) (answered bool, err err
 	c.Response().Header.SetContentType(kind)
 	c.Set(fiber.HeaderAcceptRanges, "bytes")
 	setDownload(c, path.Base(info.Path))
-	return false, nil
 }
 
 // setDownload makes the answer one that a browser saves, whatever it is.

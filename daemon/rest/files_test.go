@@ -193,6 +193,9 @@ func TestFiles_ConditionsAndRanges(t *testing.T) {
 		if tc.status < 400 && resp.Header.Get("ETag") == "" {
 			t.Errorf("%s: no ETag", tc.what)
 		}
+		if tc.status >= 400 && (resp.Header.Get("Content-Disposition") != "" || resp.Header.Get("Accept-Ranges") != "") {
+			t.Errorf("%s: the error has headers of a file: %v", tc.what, resp.Header)
+		}
 		if tc.status == 304 && len(data) > 0 {
 			t.Errorf("%s: has a body", tc.what)
 		}
