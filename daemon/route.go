@@ -33,6 +33,24 @@ type Route struct {
 	Handler  fiber.Handler
 }
 
+// WithHead is r, a GET that answers with JSON and has no parameters, and beside it the same for HEAD, as load balancers ask: all that
+// GET would answer but the body.
+func WithHead(r Route) []Route {
+	head := r
+	head.Method, head.Summary, head.Details, head.Out = http.MethodHead, "What GET would say, without its body", "", nil
+	head.Answers = []Answer{{Status: http.StatusOK, Meaning: r.Summary + "."}}
+	for _, a := range r.Answers {
+		a.Body = nil
+		head.Answers = append(head.Answers, a)
+	}
+	head.Examples = nil
+	for _, e := range r.Examples {
+		e.Name, e.Answer = "head-"+e.Name, ""
+		head.Examples = append(head.Examples, e)
+	}
+	return []Route{r, head}
+}
+
 // Media is a form of a body that is passed on, and not looked into.
 type Media struct {
 	Type   string // "*/*" is any

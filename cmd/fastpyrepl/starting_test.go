@@ -107,6 +107,11 @@ func TestStart_TheServerAnswersWhileImagesAreMade(t *testing.T) {
 			t.Errorf("%s: %d %s, Retry-After %q", r.path, status, body, retry)
 		}
 	}
+	for path, want := range map[string]int{"/livez": 200, "/readyz": 503, "/health": 503} { // as load balancers ask
+		if status, body, _ := s.ask(t, "HEAD", path); status != want || body != "" {
+			t.Errorf("HEAD %s: %d %s, want %d", path, status, body, want)
+		}
+	}
 	if status, body, _ := s.ask(t, "GET", "/metrics"); status != 200 || !strings.Contains(body, `fastpyrepl_ready{check="pool"} 0`) {
 		t.Errorf("/metrics: %d %.300s", status, body)
 	}

@@ -14,16 +14,15 @@ func (h *Handler) Routes() []daemon.Route {
 
 // contract is the table of fastpyrepl's own routes.
 func (h *Handler) contract() []daemon.Route {
-	return []daemon.Route{
-		{
-			Method:   http.MethodGet,
-			Path:     "/health",
-			Summary:  "Tells that the daemon answers",
-			Out:      HealthResponse{},
-			Open:     true,
-			Examples: healthExamples,
-			Handler:  health,
-		},
+	return append(daemon.WithHead(daemon.Route{
+		Method:   http.MethodGet,
+		Path:     "/health",
+		Summary:  "Tells that the daemon answers",
+		Out:      HealthResponse{},
+		Open:     true,
+		Examples: healthExamples,
+		Handler:  health,
+	}), []daemon.Route{
 		{
 			Method:   http.MethodPost,
 			Path:     "/execute",
@@ -48,7 +47,7 @@ func (h *Handler) contract() []daemon.Route {
 			Examples: resetExamples,
 			Handler:  h.reset,
 		},
-	}
+	}...)
 }
 
 // ofExecutions is the table of those that were begun.
