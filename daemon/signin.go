@@ -22,7 +22,7 @@ const (
 	keyProtocol = "key."
 )
 
-// SetAuth changes the keys from now on. What was begun with one that is withdrawn ends.
+// SetAuth changes the keys from now on. Requests that were begun with one that is withdrawn end.
 func (s *Server) SetAuth(keys auth.Config) { s.ring.Set(keys) }
 
 // signIn finds out who sent the request, by its headers and query alone.

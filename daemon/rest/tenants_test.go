@@ -311,6 +311,8 @@ func TestTenants_AWithdrawnKeyEndsItsStreamsAndChannels(t *testing.T) {
 	channel := a.channelOf(t, "ann", "t")
 	channel.send(t, `{"type":"execute","ref":"1","code":"wait"}`)
 	a.wait(t)
+	a.as(t, "ann", "POST /execute", `{"code":"wait","session_id":"u","detach":true}`)
+	a.wait(t)
 	a.server.SetAuth(auth.Config{Required: true})
 	if code := channel.closed(t); code != websocket.ClosePolicyViolation {
 		t.Errorf("the channel was closed with %d", code)
@@ -326,6 +328,9 @@ func TestTenants_AWithdrawnKeyEndsItsStreamsAndChannels(t *testing.T) {
 				t.Errorf("%s: %+v, %v", id, r, err)
 			}
 		}
+	}
+	if info, err := a.manager.Session(sandbox.Key{Owner: "ann", ID: "u"}); err != nil || info.Running == "" {
+		t.Errorf("what was detached has ended: %+v, %v", info, err)
 	}
 }
 
