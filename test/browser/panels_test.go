@@ -31,6 +31,25 @@ func TestVariables_AreListedAsTheyChange(t *testing.T) {
 	p.until("it is written", `document.querySelector('.cm-content').textContent === 'grid'`)
 }
 
+// What another tab does in the session is seen, too.
+func TestPanels_ShowWhatAnotherTabChanges(t *testing.T) {
+	p, other := newTab(t, open, 1280, 800), newTab(t, open, 1280, 800)
+	p.enter()
+	other.enter()
+	for _, value := range []string{"'first'", "'second'"} {
+		other.run("told = "+value, "ok")
+		p.until("the value is there", `document.querySelector('#variables').textContent.includes(`+quoted(value)+`)`)
+	}
+	// What a cell does is seen at its end, also where it was listed before.
+	p.click("#files-tab")
+	other.begin("input()\nopen('late.txt', 'w').close()")
+	p.until("the session is busy", row(p.session())+`.querySelector('.dot').dataset.state === 'busy'`)
+	other.until("it asks", last+`.querySelector('.ask')`)
+	other.press(kb.Enter)
+	other.ends("ok")
+	p.until("the file is there", `document.querySelector('#files .name')?.textContent === 'late.txt'`)
+}
+
 func TestFiles_AreUploadedListedAndDownloaded(t *testing.T) {
 	p := newTab(t, open, 1280, 800)
 	down, downloads := p.downloads()

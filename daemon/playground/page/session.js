@@ -54,7 +54,7 @@ export class Session {
       edit: (text) => this.#app.draft(text),
       again: (text) => this.run(text),
     });
-    const run = { ref, code, cell, execution: '', seq: 0, doubtful: false };
+    const run = { ref, code, cell, execution: '', count: undefined, seq: 0, doubtful: false };
     this.#runs.set(ref, run);
     this.transcript.add(cell);
     return run;
@@ -80,11 +80,13 @@ export class Session {
     run.cell.handle(event);
     if (event.type === 'started') {
       this.#remember(event.execution_id, run.cell);
+      run.count = event.execution_count;
       this.info ??= { session_id: this.id, state: 'busy', execution_id: event.execution_id }; // the list says the rest
     }
     if (event.type !== 'done') return;
     this.#runs.delete(run.ref);
     if (this.info?.execution_id === run.execution) this.info = { ...this.info, state: 'idle', execution_id: undefined };
+    if (this.info) this.info = { ...this.info, execution_count: run.count }; // of those that have ended
     this.#app.executed(this);
   }
 

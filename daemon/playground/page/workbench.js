@@ -107,7 +107,9 @@ export class Workbench {
     }
     this.current.connect();
     this.#show();
-    if (!was && this.current.info || this.#isPanelOld) this.#fillPanel();
+    const now = this.current.info;
+    const isOther = now && now.execution_count !== was?.execution_count; // by somebody else's code: another tab's, say
+    if (isOther || this.#isPanelOld) this.#fillPanel();
   }
 
   measured() {
