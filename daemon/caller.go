@@ -95,7 +95,7 @@ func (c *Caller) execute(ctx context.Context, m Manager, id string, req sandbox.
 // Create is m's Create for a session of the caller's, within the bounds of the key.
 func (c *Caller) Create(ctx context.Context, m Manager, id string, req sandbox.Request) (sandbox.Info, error) {
 	if c.identity != nil {
-		req.MaxSessions = c.identity.MaxSessions()
+		req.MaxSessions, req.Admit = c.identity.MaxSessions(), c.begin
 	}
 	ctx, claimed := tracing.Claim(ctx)
 	info, err := m.Create(ctx, c.Key(id), req)

@@ -143,6 +143,16 @@ func (s *Server) Now() metrics.Server {
 	return metrics.Server{Connections: s.conns.count(), WebSockets: int(s.sockets.Load()), Bodies: s.bodies.used.Load()}
 }
 
+// Resumed takes account of an execution of an earlier daemon's that goes on under this one, as sandbox.Manager.OnResume
+// asks for it. One that runs counts for its session's owner: who asked for it may have been an administrator, but what a
+// container tells of that is not to be believed.
+func (s *Server) Resumed(r sandbox.Resumed) (leave func()) {
+	if !r.Runs {
+		return func() {}
+	}
+	return s.ring.Resume(r.Owner)
+}
+
 // Routes is the table that the server was made from.
 func (s *Server) Routes() []Route { return s.routes }
 

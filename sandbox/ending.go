@@ -88,9 +88,7 @@ func (e *Execution) complete(r *Result) {
 	}
 	e.result = r
 	e.session.observer.ExecutionEnded(e.account(r))
-	if e.leave != nil {
-		e.leave()
-	}
+	e.leave()
 	e.log.end(Event{Type: EventDone, Result: r})
 	close(e.done)
 }

@@ -25,7 +25,7 @@ type Execution struct {
 	caps    ExecutionConfig
 	asks    bool   // input() may wait for Input
 	tells   bool   // variables were asked for
-	leave   func() // called with the result's coming; nil for none
+	leave   func() // called with the result's coming
 
 	repeatKey   string // of idempotency, "" for none
 	repeatPrint []byte // of the request with that key
@@ -76,7 +76,7 @@ func newExecution(s *Session, req Request, caps ExecutionConfig) *Execution {
 		timeout: req.Timeout,
 		asks:    req.Interactive,
 		tells:   req.Locals != nil,
-		leave:   req.leave,
+		leave:   req.admission.release,
 
 		queued:    time.Now(),
 		repeatKey: req.IdempotencyKey,

@@ -117,8 +117,8 @@ func (m *Manager) Usage(ctx context.Context, key Key) (Usage, error) {
 	return s.container.instance.Usage(ctx)
 }
 
-// Create makes a session without running anything in it, and returns when it is ready. An id that is in use is
-// CodeConflict; that of a session which is gone may be used again. The other errors are those of Execute.
+// Create makes a session in which nothing is run but the setup code, if there is one, and returns when it is ready. An id
+// that is in use is CodeConflict; that of a session which is gone may be used again. The other errors are those of Execute.
 func (m *Manager) Create(ctx context.Context, key Key, req Request) (Info, error) {
 	if key.ID == "" {
 		key.ID = uuid.NewString()
@@ -131,6 +131,13 @@ func (m *Manager) Create(ctx context.Context, key Key, req Request) (Info, error
 	m.mu.Unlock()
 	if err := req.validate(cfg); err != nil {
 		return Info{}, err
+	}
+	if req.SetupCode != "" {
+		var err error
+		if req.admission, err = req.admit(); err != nil {
+			return Info{}, err
+		}
+		defer req.admission.release()
 	}
 	s, _, err := m.session(ctx, key, req, cfg)
 	if err != nil {

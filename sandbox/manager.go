@@ -18,7 +18,8 @@ type Manager struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // starts, removals of lost sessions, what goes on beside them
 
-	observer   Observer // immutable once anything is executed
+	observer   Observer                     // immutable once anything is executed
+	resumed    func(Resumed) (leave func()) // immutable once anything is executed
 	executions *registry
 	repeats    idempotency
 
@@ -54,6 +55,7 @@ func NewManager(rt Runtime, store Store, cfg Config, log *slog.Logger) *Manager 
 		ctx:        ctx,
 		cancel:     cancel,
 		observer:   unobserved{},
+		resumed:    func(Resumed) func() { return func() {} },
 		executions: newRegistry(),
 		cfg:        cfg,
 		sessions:   map[Key]*Session{},
@@ -119,17 +121,13 @@ func (m *Manager) Execute(ctx context.Context, key Key, req Request) (*Execution
 
 // execute is Execute for a key that is whole. forget is called when the execution is no longer kept.
 func (m *Manager) execute(ctx context.Context, key Key, req Request, forget func()) (*Execution, error) {
-	if req.Admit == nil {
-		return m.begin(ctx, key, req, forget)
-	}
-	leave, err := req.Admit()
-	if err != nil {
+	var err error
+	if req.admission, err = req.admit(); err != nil {
 		return nil, err
 	}
-	req.leave = leave
 	e, err := m.begin(ctx, key, req, forget)
 	if err != nil || e.setup { // the execution that was admitted did not come about
-		leave()
+		req.admission.release()
 	}
 	return e, err
 }

@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -165,4 +166,33 @@ func TestManager_AdmitIsAskedOnceForEveryNewExecution(t *testing.T) {
 	if r := wait(t, e); r.Outcome != sandbox.OutcomeCancelled || inside != 0 {
 		t.Errorf("after a reset: %s, %d did not leave", r.Outcome, inside)
 	}
+}
+
+// A place that Admit gave is taken until nothing of the request runs any more, setup code included that goes on without it.
+func TestAdmit_SetupCodeHoldsItsPlaceWithoutItsRequest(t *testing.T) {
+	begun, release := make(chan struct{}), make(chan struct{})
+	m, _ := newManager(t, testConfig(), sandboxtest.Script(map[string]func(*sandboxtest.Call){
+		"setup": func(c *sandboxtest.Call) {
+			close(begun)
+			<-release
+			c.Done(wire.DoneMessage{Outcome: "ok", StateKept: true})
+		},
+	}))
+	left := make(chan struct{})
+	req := sandbox.Request{Code: "x", SetupCode: "setup", Admit: func() (func(), error) { return func() { close(left) }, nil }}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-begun
+		cancel()
+	}()
+	if _, err := m.Execute(ctx, key("a"), req); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	select {
+	case <-left:
+		t.Error("the place is free, and the setup code runs")
+	default:
+	}
+	close(release)
+	<-left
 }

@@ -59,11 +59,11 @@ type Request struct {
 	// MaxSessions is how many sessions the owner may have; where this request would create one more, it is
 	// CodeSessions. 0 is no bound.
 	MaxSessions int
-	// Admit, where it is set, is asked before a new execution begins, and not for one that IdempotencyKey finds; its error
-	// is Execute's. The function it returns is called once, when the execution has ended or did not come about, before
-	// anybody who waits hears of that. It must not block.
-	Admit func() (leave func(), err error)
-	leave func() // of an execution that was admitted
+	// Admit, where it is set, is asked before anything new is run, be it SetupCode alone, and not for an execution that
+	// IdempotencyKey finds; its error is Execute's, or Create's. The function it returns is called once, when nothing of the
+	// request runs any more or nothing came about, before anybody who waits hears of that. It must not block.
+	Admit     func() (leave func(), err error)
+	admission *admission // what Admit gave
 }
 
 // Blob is a value that is sent beside the code.

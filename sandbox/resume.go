@@ -77,6 +77,18 @@ func (s *Session) resync(ready wire.ReadyMessage) {
 	}
 }
 
+// Resumed is an execution of an earlier daemon's.
+type Resumed struct {
+	Owner     string // of its session
+	Execution *Execution
+	Runs      bool // else it has ended, and its result is yet to be heard again
+}
+
+// OnResume has f hear of each execution of an earlier daemon's that this one takes over, before anything is heard of the
+// execution itself. What it returns is called as what Request.Admit returns is. It must be called before Restore; f is
+// called with locks held: it returns at once, and does not call the Manager.
+func (m *Manager) OnResume(f func(Resumed) (leave func())) { m.resumed = f }
+
 // readopt makes executions of an earlier daemon this one's: one that runs is the first in the queue, those that ended have
 // their messages still to come.
 func (m *Manager) readopt(s *Session, kept []wire.KeptExecution, cfg Config) {
@@ -95,7 +107,7 @@ func (m *Manager) readopt(s *Session, kept []wire.KeptExecution, cfg Config) {
 			}
 			continue
 		}
-		s.keep(e, k)
+		s.keep(e, k, m.resumed)
 	}
 }
 
@@ -135,15 +147,16 @@ func duration(seconds float64) time.Duration {
 // allow more.
 const maxResumedCap = 64 << 20
 
-// keep has s wait for what the supervisor says of e, unless s has ended meanwhile.
-func (s *Session) keep(e *Execution, k wire.KeptExecution) {
+// keep has s wait for what the supervisor says of e, unless s has ended meanwhile, and tells resumed of it before.
+func (s *Session) keep(e *Execution, k wire.KeptExecution, resumed func(Resumed) (leave func())) {
 	s.mu.Lock()
+	runs := k.Running && len(s.queue) == 0 && !s.over
+	e.leave = resumed(Resumed{Owner: s.key.Owner, Execution: e, Runs: runs})
 	if s.over {
 		s.mu.Unlock()
 		e.abandon(OutcomeCancelled, s.cause)
 		return
 	}
-	runs := k.Running && len(s.queue) == 0
 	switch {
 	case runs:
 		s.queue = append(s.queue, e)

@@ -15,7 +15,7 @@ func TestKeep_OfASessionThatHasEnded(t *testing.T) {
 		e := newExecution(s, Request{}, ExecutionConfig{})
 		k := wire.KeptExecution{ID: uuid.NewString(), Running: running}
 		e.resume(uuid.MustParse(k.ID), k, executionMeta{Timeout: 60})
-		s.keep(e, k)
+		s.keep(e, k, func(Resumed) func() { return func() {} })
 		select {
 		case <-e.done:
 			if r := e.result; r.Outcome != OutcomeCancelled || r.Error != "cancelled: it was reset" {

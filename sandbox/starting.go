@@ -46,6 +46,7 @@ func (m *Manager) session(ctx context.Context, key Key, req Request, cfg Config)
 	}
 	ctx, cancel := m.startContext(ctx)
 	s.cancelStart = cancel
+	req.admission.hold() // until start has returned
 	m.wg.Go(func() {
 		defer cancel()
 		m.start(ctx, s, spec, warm, req, cfg)
@@ -139,6 +140,7 @@ func (m *Manager) supersede(key Key) {
 // taken from the pool.
 func (m *Manager) start(ctx context.Context, s *Session, spec Spec, warm *container, req Request, cfg Config) {
 	defer close(s.started)
+	defer req.admission.release() // before anybody hears of it
 	s.startErr = m.equip(ctx, s, spec, warm, cfg)
 	if s.startErr != nil && ErrorCode(s.startErr) == "" {
 		s.startErr = &Error{Code: CodeEngine, Message: "the session's container did not start", Err: s.startErr}

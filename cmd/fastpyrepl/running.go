@@ -82,6 +82,7 @@ func (d *running) assemble(rt sandbox.Runtime, store sandbox.Store, keys auth.Co
 		Tracer:   d.tracer,
 		Starting: d.startup.Now,
 	})
+	d.manager.OnResume(d.server.Resumed)
 	now := metrics.Now{Sandbox: d.manager.Stats, Server: d.server.Now, Ready: health.Well}
 	if d.audit != nil {
 		now.Audit = d.audit.Losses

@@ -86,5 +86,17 @@ func (i *Identity) Begin() (leave func(), limit int) {
 	return func() { i.usage.running.Add(-1) }, limit
 }
 
+// Resume counts an execution of the key of that name which began under an earlier daemon, however many there are, until
+// leave is called.
+func (r *Ring) Resume(name string) (leave func()) {
+	for _, i := range r.keys.Load().identities {
+		if i.Name == name {
+			i.usage.running.Add(1)
+			return func() { i.usage.running.Add(-1) }
+		}
+	}
+	return func() {}
+}
+
 // MaxSessions is how many sessions the key may have, 0 for any number.
 func (i *Identity) MaxSessions() int { return i.usage.bounds.Load().Sessions }

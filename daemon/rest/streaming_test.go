@@ -32,6 +32,7 @@ type settings struct {
 	sandbox sandbox.Config
 	server  daemon.Config
 	deps    daemon.Deps
+	store   sandbox.Store // nil forgets
 }
 
 // stage is what the scripts of a test share with it.
@@ -64,7 +65,7 @@ func serveOn(t *testing.T, rt sandbox.Runtime, change func(*settings)) *api {
 	}
 	log := slog.New(slog.DiscardHandler)
 	x := set.sandbox.Execution
-	a := &api{manager: sandbox.NewManager(rt, nil, set.sandbox, log)}
+	a := &api{manager: sandbox.NewManager(rt, set.store, set.sandbox, log)}
 	a.runtime, _ = rt.(*sandboxtest.Runtime)
 	a.handler = rest.New(a.manager, rest.Limits{
 		MaxCode: x.MaxCode, MaxContext: x.MaxContext, MaxTimeout: x.MaxTimeout,
@@ -75,6 +76,12 @@ func serveOn(t *testing.T, rt sandbox.Runtime, change func(*settings)) *api {
 	})
 	set.deps.Log, set.deps.Routes = log, a.handler.Routes()
 	a.server = daemon.New(set.server, set.deps)
+	a.manager.OnResume(a.server.Resumed)
+	if set.store != nil {
+		if err := a.manager.Restore(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"github.com/gjyotin305/fastpyrepl/daemon/auth"
 	"github.com/gjyotin305/fastpyrepl/daemon/rest"
 	"github.com/gjyotin305/fastpyrepl/sandbox"
+	"github.com/gjyotin305/fastpyrepl/sandbox/state"
 	"github.com/go-json-experiment/json"
 )
 
@@ -26,6 +27,16 @@ type tenants struct {
 	*api
 	*stage
 	keys map[string]string // by name
+	set  func(*settings)
+}
+
+// restart ends the daemon, and starts another that takes its sessions over.
+func (a *tenants) restart(t *testing.T) {
+	t.Helper()
+	if err := a.manager.Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a.api = serveOn(t, a.runtime, a.set)
 }
 
 // shared starts one; change, if any, changes ann's key.
@@ -50,13 +61,14 @@ func shared(t *testing.T, change func(*auth.Key), more func(*settings)) *tenants
 		a.keys[name] = secret
 	}
 	cfg.Required = true
-	a.api, a.stage = serve(t, func(s *settings) {
-		s.sandbox.MaxSessions = 10
+	a.set = func(s *settings) {
+		s.sandbox.MaxSessions, s.sandbox.ReconnectTimeout = 10, patience
 		s.server.Auth = cfg
 		if more != nil {
 			more(s)
 		}
-	})
+	}
+	a.api, a.stage = serve(t, a.set)
 	return a
 }
 
@@ -238,6 +250,70 @@ func TestTenants_ExecutionsAtOnce(t *testing.T) {
 	e := a.events(t, "GET", "/v1/executions/"+running.ExecutionID+"/events", "", "X-API-Key", a.keys["ann"])
 	e.rest(t)
 	a.run(t, "ann", `{"code":"x","session_id":"s"}`) // one may still run, this is the second
+}
+
+// Setup code counts as an execution does, and is refused as one.
+func TestTenants_ExecutionsAtOnceHaveSetupCode(t *testing.T) {
+	a := shared(t, func(k *auth.Key) { k.Limits.Executions = 1 }, nil)
+	created := make(chan int)
+	go func() {
+		status, _ := a.as(t, "ann", "POST /v1/sessions", `{"session_id":"s","setup_code":"wait"}`)
+		created <- status
+	}()
+	a.wait(t)
+	for request, body := range map[string]string{
+		"POST /execute":     `{"code":"x","session_id":"t"}`,
+		"POST /v1/sessions": `{"session_id":"t","setup_code":"x"}`,
+	} {
+		status, text := a.as(t, "ann", request, body)
+		if want := "key ann has 1 executions under way, which is the most that it may"; status != 429 || !strings.Contains(text, want) {
+			t.Errorf("%s beside setup code: %d %s, want 429 %s", request, status, text, want)
+		}
+	}
+	if status, text := a.as(t, "ann", "POST /v1/sessions", `{"session_id":"u"}`); status != 201 {
+		t.Errorf("a session in which nothing is run: %d %s", status, text)
+	}
+	a.release <- struct{}{}
+	if status := <-created; status != 201 {
+		t.Errorf("the session was made with %d", status)
+	}
+	if status, text := a.as(t, "ann", "POST /v1/sessions", `{"session_id":"v","setup_code":"all"}`); status != 422 {
+		t.Errorf("setup code that fails: %d %s", status, text)
+	}
+	a.run(t, "ann", `{"code":"x","session_id":"u"}`)
+}
+
+// What an earlier daemon began counts while it runs, for the key whose session it is in.
+func TestTenants_ExecutionsAtOnceOutliveTheDaemon(t *testing.T) {
+	store, _, err := state.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	a := shared(t, func(k *auth.Key) { k.Limits.Executions = 2 }, func(s *settings) { s.store = store })
+	a.run(t, "ann", `{"code":"x","session_id":"s","detach":true}`) // ends, and does not count
+	var ids []string
+	for _, session := range []string{"s", "t"} {
+		ids = append(ids, a.run(t, "ann", `{"code":"wait","session_id":"`+session+`","detach":true}`).ExecutionID)
+		a.wait(t)
+	}
+	a.restart(t)
+	status, text := a.as(t, "ann", "POST /execute", `{"code":"x","session_id":"u"}`)
+	if want := "key ann has 2 executions under way, which is the most that it may"; status != 429 || !strings.Contains(text, want) {
+		t.Errorf("a third, of another daemon: %d %s, want 429 %s", status, text, want)
+	}
+	a.run(t, "bob", `{"code":"x","session_id":"s"}`)
+	for range ids {
+		a.release <- struct{}{}
+	}
+	for _, id := range ids {
+		a.events(t, "GET", "/v1/executions/"+id+"/events", "", "X-API-Key", a.keys["ann"]).rest(t)
+	}
+	a.restart(t)
+	a.run(t, "ann", `{"code":"wait","session_id":"s","detach":true}`)
+	a.wait(t)
+	a.run(t, "ann", `{"code":"x","session_id":"t"}`) // the second
+	a.release <- struct{}{}
 }
 
 // A client that sends one request after the other is never refused for the one before, with every kind of answer.
