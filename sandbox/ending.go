@@ -87,7 +87,9 @@ func (e *Execution) complete(r *Result) {
 		r.Error = "setup_code: " + r.Error
 	}
 	e.result = r
-	e.session.observer.ExecutionEnded(e.account(r))
+	if !e.seen {
+		e.session.observer.ExecutionEnded(e.account(r))
+	}
 	e.leave()
 	e.log.end(Event{Type: EventDone, Result: r})
 	close(e.done)

@@ -20,6 +20,7 @@ type Execution struct {
 	session *Session
 	created bool    // its request created the session
 	setup   bool    // it runs the session's setup code
+	seen    bool    // an earlier daemon saw its end
 	req     Request // run's alone once queued
 	timeout time.Duration
 	caps    ExecutionConfig

@@ -217,7 +217,10 @@ func (f *Files) begin(ctx context.Context, m wire.FileOpenMessage) (*transfer, e
 		}
 	}
 	f.s.use(1)
-	return f.s.container.begin(ctx, m, f.failed, func() {
+	return f.s.container.begin(ctx, m, f.failed, func(t *transfer) {
+		if in, out := t.moved(); in+out > 0 {
+			f.s.observer.FilesMoved(in, out)
+		}
 		f.s.use(-1)
 		f.s.gate.leave(f.cfg.Transfers)
 	})

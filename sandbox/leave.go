@@ -25,17 +25,22 @@ func (m *Manager) Leave(ctx context.Context) error {
 	for _, s := range left {
 		go func() {
 			defer m.wg.Done()
-			s.leave()
+			if unseen := s.leave(); len(unseen) > 0 {
+				r := s.record()
+				r.Unseen = unseen
+				m.locked(func() { m.saved(m.store.SaveSession(r)) })
+			}
 		}()
 	}
 	return m.idle(ctx)
 }
 
-// leave gives the session up and keeps its container.
-func (s *Session) leave() {
+// leave gives the session up and keeps its container. It returns the ids of the executions that go on, whose ends nobody has
+// seen.
+func (s *Session) leave() (unseen []string) {
 	queue, ok := s.end("the daemon was restarted", false)
 	if !ok {
-		return
+		return nil
 	}
 	s.container.close(false)
 	for _, e := range queue {
@@ -52,10 +57,14 @@ func (s *Session) leave() {
 		if late != nil && late.Stop() {
 			s.wg.Done()
 		}
+		if !e.seen {
+			unseen = append(unseen, e.ID())
+		}
 		close(e.left)
 		e.log.close()
 	}
 	s.background.log.close()
 	s.wg.Wait()
 	s.container.wg.Wait()
+	return unseen
 }

@@ -10,8 +10,11 @@ type Observer interface {
 	SessionStarted(warm bool, took time.Duration, err error)
 	// SessionEnded is called once for a session that was there, started or not.
 	SessionEnded(why EndReason)
-	// ExecutionEnded is called once for an execution, before anybody who waits for it hears of its end.
+	// ExecutionEnded is called once for an execution, before anybody who waits for it hears of its end: by the daemon that
+	// saw it end, or, where it ended while there was none, by the next one, if the one before left it running.
 	ExecutionEnded(a Account)
+	// FilesMoved is called when a transfer of a file has ended, well or not: so many bytes went into the session, or came out.
+	FilesMoved(in, out int64)
 }
 
 // EndReason is why a session has ended.
@@ -47,6 +50,7 @@ type unobserved struct{}
 func (unobserved) SessionStarted(bool, time.Duration, error) {}
 func (unobserved) SessionEnded(EndReason)                    {}
 func (unobserved) ExecutionEnded(Account)                    {}
+func (unobserved) FilesMoved(in, out int64)                  {}
 
 // account needs mu. It is that of e, which ends with r.
 func (e *Execution) account(r *Result) Account {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -45,6 +47,8 @@ func (o *tally) ExecutionEnded(a sandbox.Account) {
 	defer o.mu.Unlock()
 	o.accounts = append(o.accounts, a)
 }
+
+func (o *tally) FilesMoved(in, out int64) { o.add(fmt.Sprintf("files %d in, %d out", in, out)) }
 
 func (o *tally) saw(t *testing.T, want map[string]int) {
 	t.Helper()
@@ -194,4 +198,35 @@ func TestManager_AStartHasTheValuesOfItsRequest(t *testing.T) {
 	if r := run(t, m, "a", "y"); r.Stdout != "y" {
 		t.Errorf("got %+v", r)
 	}
+}
+
+func TestObserver_HearsOfTheBytesOfFiles(t *testing.T) {
+	cfg := testConfig()
+	cfg.Files = sandbox.FilesConfig{MaxUpload: 1 << 10, Transfers: 1}
+	m, _ := newManager(t, cfg, nil)
+	o := &tally{}
+	m.Observe(o)
+	run(t, m, "a", "x")
+	files, err := m.Files(t.Context(), key("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := files.Write(t.Context(), "f", strings.NewReader("123456"), sandbox.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	first := int64(1)
+	r, err := files.Open(t.Context(), "f", &sandbox.FileRange{First: &first})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := files.List(t.Context(), "", sandbox.ListOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	o.saw(t, map[string]int{"started warm=false ": 1, "execution ok": 1, "files 6 in, 0 out": 1, "files 0 in, 5 out": 1})
 }

@@ -120,7 +120,7 @@ func (m *Manager) restore(r SessionRecord, inst Instance, cfg Config) *container
 	s.container, s.created, s.log = c, r.Created, c.log
 	s.background.log.last = uint64(time.Now().UnixMilli()) // above what earlier daemons gave, less than one a millisecond
 	s.readopt = func(kept []wire.KeptExecution) {
-		m.readopt(s, kept, cfg)
+		m.readopt(s, kept, r.Unseen, cfg)
 		s.log.Info("session restored", "instance", inst.ID(), "execution", s.info().Running)
 	}
 	c.claim(s)
@@ -128,6 +128,11 @@ func (m *Manager) restore(r SessionRecord, inst Instance, cfg Config) *container
 	m.locked(func() {
 		m.sessions[r.Key] = s
 		m.known[r.Container] = struct{}{}
+		if len(r.Unseen) > 0 { // from here on it is this daemon that sees them end
+			saved := r
+			saved.Unseen = nil
+			m.saved(m.store.SaveSession(saved))
+		}
 	})
 	c.wg.Go(func() { c.read(c.reconnect(nil, errRestarted)) })
 	s.live(r.TTL, r.Idle, r.left(), m.expire) // last: its time may be over, and who removes it waits for the above

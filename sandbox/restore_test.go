@@ -537,3 +537,68 @@ func TestReconnect_AContainerThatIsGoneIsLostWithItsCause(t *testing.T) {
 		t.Errorf("got %q, %q", r.Outcome, r.Error)
 	}
 }
+
+// What a daemon saw end is not counted again by the next, which hears of it again; what ended while there was none is, once.
+func TestRestore_AnEndIsObservedOnce(t *testing.T) {
+	release, ended := make(chan struct{}), make(chan struct{}, 2)
+	g := newGenerations(t, sandboxtest.Script(map[string]func(*sandboxtest.Call){
+		"long": func(c *sandboxtest.Call) {
+			<-release
+			c.Done(wire.DoneMessage{Outcome: "error", StateKept: true})
+			ended <- struct{}{}
+		},
+	}))
+	observed := func() *tally {
+		o := &tally{}
+		g.m.Observe(o)
+		restore(t, g.m)
+		return o
+	}
+	finds := func(id string) {
+		t.Helper()
+		e, err := g.m.Execution("", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wait(t, e)
+	}
+	before, err := g.m.Execute(t.Context(), key("a"), sandbox.Request{Code: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, before)
+	meanwhile, err := g.m.Execute(t.Context(), key("a"), sandbox.Request{Code: "long"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := g.m.Execute(t.Context(), key("b"), sandbox.Request{Code: "long"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []*sandbox.Execution{meanwhile, after} { // both are under way
+		if _, _, err := e.Next(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := g.m.Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	release <- struct{}{} // one of them ends with nobody there
+	<-ended
+	g.renew()
+	o := observed()
+	release <- struct{}{}
+	for _, e := range []*sandbox.Execution{before, meanwhile, after} {
+		finds(e.ID())
+	}
+	o.saw(t, map[string]int{"execution error": 2})
+	if err := g.m.Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g.renew()
+	o = observed()
+	for _, e := range []*sandbox.Execution{before, meanwhile, after} {
+		finds(e.ID())
+	}
+	o.saw(t, nil)
+}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gjyotin305/fastpyrepl/sandbox/wire"
@@ -91,7 +92,10 @@ func (m *Manager) OnResume(f func(Resumed) (leave func())) { m.resumed = f }
 
 // readopt makes executions of an earlier daemon this one's: one that runs is the first in the queue, those that ended have
 // their messages still to come.
-func (m *Manager) readopt(s *Session, kept []wire.KeptExecution, cfg Config) {
+//
+// unseen are those that ended, if they did, while no daemon was there. Of others that have ended a daemon saw that, as far as
+// is known: one that was killed could not say which it left.
+func (m *Manager) readopt(s *Session, kept []wire.KeptExecution, unseen []string, cfg Config) {
 	for _, k := range kept[:min(len(kept), maxKept)] {
 		var meta executionMeta
 		id, err := uuid.Parse(k.ID)
@@ -100,6 +104,7 @@ func (m *Manager) readopt(s *Session, kept []wire.KeptExecution, cfg Config) {
 		}
 		e := newExecution(s, Request{}, cfg.Execution)
 		e.resume(id, k, meta)
+		e.seen = !k.Running && !slices.Contains(unseen, e.ID())
 		forget := m.repeats.restore(s.key, meta, e)
 		if !m.register(e, forget) { // another session's, by what that says
 			if forget != nil {

@@ -26,6 +26,7 @@ type SessionRecord struct {
 	Created   time.Time
 	TTL, Idle time.Duration // 0 is for ever
 	Ends      time.Time     // by TTL; zero is never
+	Unseen    []string      `json:",omitempty"` // ids of executions that were left, and whose ends nobody had seen
 }
 
 // Tombstone says why a session is gone.

@@ -36,7 +36,7 @@ type transfer struct {
 	ctx  context.Context
 	wake chan struct{}     // holds one when something was heard
 	fail func(error) error // says to the caller what ended it
-	end  func()            // called once, when it is closed
+	end  func(*transfer)   // called once, when it is closed
 
 	sent   int64 // bytes; its goroutine's alone
 	closed bool  // its goroutine's alone
@@ -53,7 +53,7 @@ type transfer struct {
 }
 
 // begin sends what begins a transfer, which is to be closed.
-func (c *container) begin(ctx context.Context, m wire.FileOpenMessage, fail func(error) error, end func()) (*transfer, error) {
+func (c *container) begin(ctx context.Context, m wire.FileOpenMessage, fail func(error) error, end func(*transfer)) (*transfer, error) {
 	t := &transfer{id: uuid.New(), op: m.Op, c: c, ctx: ctx, wake: make(chan struct{}, 1), fail: fail, end: end}
 	c.files.mu.Lock()
 	if c.files.open == nil {
@@ -328,7 +328,17 @@ func (t *transfer) close() {
 	if !ended {
 		_ = t.c.trySend(wire.FileCancel, t.id, nil)
 	}
-	t.end()
+	t.end(t)
+}
+
+// moved are the bytes of a file that went into the session, and came out of it.
+func (t *transfer) moved() (in, out int64) {
+	if t.op == wire.FileRead {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		out = t.read
+	}
+	return t.sent, out
 }
 
 // fileError is what the error of a FILE_DONE means.

@@ -51,6 +51,8 @@ func TestScrape_TellsWhatWasCountedAndWhatIs(t *testing.T) {
 	m := watched(t)
 	m.ExecutionEnded(sandbox.Account{Outcome: sandbox.OutcomeOK, StateKept: true, Queued: time.Millisecond, Ran: time.Second, Stdout: 10, Stderr: 20, Display: 30})
 	m.ExecutionEnded(sandbox.Account{Outcome: sandbox.OutcomeOOM, Ran: time.Hour})
+	m.FilesMoved(40, 0)
+	m.FilesMoved(0, 50)
 	m.SessionStarted(true, time.Millisecond, nil)
 	m.SessionStarted(false, time.Second, nil)
 	m.SessionStarted(false, time.Second, &sandbox.Error{Code: sandbox.CodeImage})
@@ -77,6 +79,8 @@ func TestScrape_TellsWhatWasCountedAndWhatIs(t *testing.T) {
 		`fastpyrepl_output_bytes_total{stream="stdout"} 10`,
 		`fastpyrepl_output_bytes_total{stream="stderr"} 20`,
 		`fastpyrepl_output_bytes_total{stream="display"} 30`,
+		`fastpyrepl_file_bytes_total{direction="in"} 40`,
+		`fastpyrepl_file_bytes_total{direction="out"} 50`,
 		`fastpyrepl_session_start_duration_seconds_sum{source="warm"} 0.001`,
 		`fastpyrepl_session_start_duration_seconds_count{source="cold"} 1`,
 		`fastpyrepl_session_start_failures_total{code="image"} 1`,
@@ -122,6 +126,7 @@ func TestScrape_TellsWhatWasCountedAndWhatIs(t *testing.T) {
 func TestScrape_CountersBeginAtZero(t *testing.T) {
 	got := scrape(t, watched(t))
 	for _, want := range []string{
+		`fastpyrepl_file_bytes_total{direction="in"} 0`, `fastpyrepl_file_bytes_total{direction="out"} 0`,
 		`fastpyrepl_executions_total{outcome="crashed"} 0`, `fastpyrepl_sessions_ended_total{reason="lost"} 0`, `fastpyrepl_ooms_total 0`,
 		`fastpyrepl_session_start_failures_total{code="capacity"} 0`, `fastpyrepl_executions_refused_total{code="capacity"} 0`,
 	} {

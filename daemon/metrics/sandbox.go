@@ -10,7 +10,7 @@ import (
 
 var _ sandbox.Observer = (*Metrics)(nil)
 
-// executions are counted when they end.
+// executions, and transfers of files, are counted when they end.
 type executions struct {
 	outcomes  map[sandbox.Outcome]prometheus.Counter
 	ooms      prometheus.Counter
@@ -19,11 +19,13 @@ type executions struct {
 	queued    prometheus.Histogram
 
 	stdout, stderr, display prometheus.Counter // bytes
+	filesIn, filesOut       prometheus.Counter // bytes
 }
 
 func newExecutions(with promauto.Factory) executions {
 	outcomes := counters(with, "executions_total", "Executions that have ended, by outcome.", "outcome")
 	output := counters(with, "output_bytes_total", "Bytes of output that sessions sent, within the caps.", "stream")
+	files := counters(with, "file_bytes_total", "Bytes of files that went into sessions and came out of them.", "direction")
 	return executions{
 		outcomes:  each(outcomes, sandbox.Outcomes),
 		ooms:      counter(with, "ooms_total", "Executions whose process was killed at the memory limit."),
@@ -33,6 +35,8 @@ func newExecutions(with promauto.Factory) executions {
 		stdout:    output.WithLabelValues("stdout"),
 		stderr:    output.WithLabelValues("stderr"),
 		display:   output.WithLabelValues("display"),
+		filesIn:   files.WithLabelValues("in"),
+		filesOut:  files.WithLabelValues("out"),
 	}
 }
 
@@ -52,6 +56,12 @@ func (m *Metrics) ExecutionEnded(a sandbox.Account) {
 	m.stdout.Add(float64(a.Stdout))
 	m.stderr.Add(float64(a.Stderr))
 	m.display.Add(float64(a.Display))
+}
+
+// FilesMoved counts a transfer of a file.
+func (m *Metrics) FilesMoved(in, out int64) {
+	m.filesIn.Add(float64(in))
+	m.filesOut.Add(float64(out))
 }
 
 // sessions are counted when they start and when they end.
