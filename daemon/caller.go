@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/gjyotin305/fastpyrepl/daemon/audit"
@@ -32,6 +33,8 @@ type Manager interface {
 	Create(ctx context.Context, key sandbox.Key, req sandbox.Request) (sandbox.Info, error)
 	Reset(ctx context.Context, key sandbox.Key) error
 	ResetAll(ctx context.Context, mine func(owner string) bool) error
+	Interrupt(key sandbox.Key) error
+	Extend(key sandbox.Key, ttl, idle *time.Duration) (sandbox.Info, error)
 }
 
 // CallerOf is who sent the request.
@@ -76,26 +79,23 @@ func (c *Caller) execute(ctx context.Context, m Manager, id string, req sandbox.
 		x, err = m.Execute(ctx, c.Key(id), req)
 		return x, true, err
 	}
-	asked, admitted := c.audit.Asked(req), false
-	if c.identity != nil {
-		req.MaxSessions = c.identity.MaxSessions()
-	}
-	req.Admit = func() (func(), error) {
-		leave, err := c.begin()
-		admitted = err == nil
-		return leave, err
-	}
-	x, err = m.Execute(ctx, c.Key(id), req)
-	if err == nil && admitted { // else it is one that was there, found by its idempotency key
+	c.bound(&req)
+	asked := c.audit.Asked(req)
+	var came atomic.Bool // else it is one that was there, found by its idempotency key
+	req.Began = func(x *sandbox.Execution) {
+		came.Store(true)
 		c.audit.Began(c.who, asked, x)
 	}
-	return x, admitted, err
+	x, err = m.Execute(ctx, c.Key(id), req)
+	return x, came.Load(), err
 }
 
 // Create is m's Create for a session of the caller's, within the bounds of the key.
 func (c *Caller) Create(ctx context.Context, m Manager, id string, req sandbox.Request) (sandbox.Info, error) {
-	if c.identity != nil {
-		req.MaxSessions, req.Admit = c.identity.MaxSessions(), c.begin
+	c.bound(&req)
+	if c.audit != nil && req.SetupCode != "" {
+		asked := c.audit.Asked(req)
+		req.Began = func(x *sandbox.Execution) { c.audit.Began(c.who, asked, x) }
 	}
 	ctx, claimed := tracing.Claim(ctx)
 	info, err := m.Create(ctx, c.Key(id), req)
@@ -106,11 +106,15 @@ func (c *Caller) Create(ctx context.Context, m Manager, id string, req sandbox.R
 	return info, err
 }
 
+// bound sets the bounds of the key, where there is one.
+func (c *Caller) bound(req *sandbox.Request) {
+	if c.identity != nil {
+		req.MaxSessions, req.Admit = c.identity.MaxSessions(), c.begin
+	}
+}
+
 // begin counts an execution of the key's.
 func (c *Caller) begin() (leave func(), err error) {
-	if c.identity == nil {
-		return func() {}, nil
-	}
 	leave, limit := c.identity.Begin()
 	if leave == nil {
 		return nil, &Error{
@@ -121,6 +125,24 @@ func (c *Caller) begin() (leave func(), err error) {
 		}
 	}
 	return leave, nil
+}
+
+// Interrupt is m's Interrupt for a session of the caller's.
+func (c *Caller) Interrupt(m Manager, id string) error {
+	if err := m.Interrupt(c.Key(id)); err != nil {
+		return err
+	}
+	c.audit.Interrupted(c.who, id)
+	return nil
+}
+
+// Extend is m's Extend for a session of the caller's.
+func (c *Caller) Extend(m Manager, id string, ttl, idle *time.Duration) (sandbox.Info, error) {
+	info, err := m.Extend(c.Key(id), ttl, idle)
+	if err == nil {
+		c.audit.Changed(c.who, id, ttl, idle)
+	}
+	return info, err
 }
 
 // Reset is m's Reset for a session of the caller's.

@@ -144,9 +144,10 @@ func (s *Server) Now() metrics.Server {
 }
 
 // Resumed takes account of an execution of an earlier daemon's that goes on under this one, as sandbox.Manager.OnResume
-// asks for it. One that runs counts for its session's owner: who asked for it may have been an administrator, but what a
+// asks for it: its line of the audit log is yet to be written, unless it was. One that runs counts for its session's owner: who asked for it may have been an administrator, but what a
 // container tells of that is not to be believed.
 func (s *Server) Resumed(r sandbox.Resumed) (leave func()) {
+	s.audit.Resumed(r.Execution)
 	if !r.Runs {
 		return func() {}
 	}

@@ -114,6 +114,9 @@ func (e *Execution) ID() string { return e.log.execution }
 // Session is the session's id as its client knows it.
 func (e *Execution) Session() string { return e.session.key.ID }
 
+// IsSetup tells whether the execution is of its session's setup code.
+func (e *Execution) IsSetup() bool { return e.setup }
+
 // Created tells whether the execution's request created its session.
 func (e *Execution) Created() bool { return e.created }
 

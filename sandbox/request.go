@@ -62,7 +62,11 @@ type Request struct {
 	// Admit, where it is set, is asked before anything new is run, be it SetupCode alone, and not for an execution that
 	// IdempotencyKey finds; its error is Execute's, or Create's. The function it returns is called once, when nothing of the
 	// request runs any more or nothing came about, before anybody who waits hears of that. It must not block.
-	Admit     func() (leave func(), err error)
+	Admit func() (leave func(), err error)
+	// Began, where it is set, is called with every execution that comes about for the request, that of SetupCode too, when it
+	// is accepted and before any of its code can run. It is called with locks held: it returns soon, and calls nothing here but
+	// methods of the execution.
+	Began     func(x *Execution)
 	admission *admission // what Admit gave
 }
 

@@ -117,7 +117,7 @@ func (m *Manager) restore(r SessionRecord, inst Instance, cfg Config) *container
 	}
 	s := m.newSession(r.Key, r.Options)
 	c := m.newContainer(r.Container, inst, r.Spec)
-	s.container, s.created, s.log = c, r.Created, c.log
+	s.container, s.created, s.log, s.awaited = c, r.Created, c.log, true
 	s.background.log.last = uint64(time.Now().UnixMilli()) // above what earlier daemons gave, less than one a millisecond
 	s.readopt = func(kept []wire.KeptExecution) {
 		m.readopt(s, kept, r.Unseen, cfg)
@@ -137,6 +137,21 @@ func (m *Manager) restore(r SessionRecord, inst Instance, cfg Config) *container
 	c.wg.Go(func() { c.read(c.reconnect(nil, errRestarted)) })
 	s.live(r.TTL, r.Idle, r.left(), m.expire) // last: its time may be over, and who removes it waits for the above
 	return c
+}
+
+// Awaits tells whether a container of an earlier daemon's may still say what runs in it, or has ended.
+func (m *Manager) Awaits(container string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.sessions {
+		s.mu.Lock()
+		awaited := s.awaited && !s.over
+		s.mu.Unlock()
+		if awaited && s.container.name == container {
+			return true
+		}
+	}
+	return false
 }
 
 // errRestarted is why a container of an earlier daemon is not connected to.

@@ -75,6 +75,9 @@ func (s *Session) resync(ready wire.ReadyMessage) {
 	if s.readopt != nil {
 		s.readopt(ready.Executions)
 		s.readopt = nil
+		s.mu.Lock()
+		s.awaited = false
+		s.mu.Unlock()
 	}
 }
 

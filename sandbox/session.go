@@ -47,6 +47,7 @@ type Session struct {
 	kept map[uuid.UUID]*Execution
 	// readopt takes what the supervisor kept of an earlier daemon's executions, once; the reader's alone.
 	readopt func([]wire.KeptExecution)
+	awaited bool // guarded by mu; readopt is to come
 	life    life // guarded by mu
 	uses    int  // guarded by mu; transfers of files under way
 
@@ -94,6 +95,9 @@ func (s *Session) enqueue(e *Execution, maxQueue int) (atOnce bool, err error) {
 			Message:    fmt.Sprintf("the session has %d executions waiting, which is the most that may", maxQueue),
 			RetryAfter: time.Second,
 		}
+	}
+	if e.req.Began != nil {
+		e.req.Began(e)
 	}
 	s.queue = append(s.queue, e)
 	s.wg.Add(1) // launch's, or its timer's

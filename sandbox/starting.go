@@ -205,7 +205,7 @@ func (m *Manager) equip(ctx context.Context, s *Session, spec Spec, warm *contai
 
 // runSetup runs the setup code. When it fails, s.setup is set; when ctx ended first, s.startErr.
 func (m *Manager) runSetup(ctx context.Context, s *Session, req Request, cfg Config) {
-	setup := newExecution(s, Request{Code: req.SetupCode, Context: req.Context, Timeout: req.Timeout}, cfg.Execution)
+	setup := newExecution(s, Request{Code: req.SetupCode, Context: req.Context, Timeout: req.Timeout, Began: req.Began}, cfg.Execution)
 	setup.setup = true
 	if err := s.submit(setup, cfg.Execution.Queue); err != nil {
 		s.startErr = err

@@ -160,6 +160,7 @@ func (d *running) start(ctx context.Context) error {
 	if err := d.manager.Restore(ctx); err != nil {
 		return fmt.Errorf("take over what an earlier daemon left: %w", err)
 	}
+	d.audit.Settle(d.manager.Awaits)
 	d.startup.Step("")
 	debug.FreeOSMemory() // a start leaves more behind than what runs needs: configuration, images, the description of the API
 	if !d.cfg.Server.Loopback() && !d.cfg.Auth.Required() {

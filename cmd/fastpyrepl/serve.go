@@ -101,8 +101,13 @@ func (p *process) serve(ctx context.Context, src configs.Source, watch bool) err
 		}
 		defer d.closeTracer()
 	}
+	store, err := p.store(id, log)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
 	if cfg.Audit.File != "" {
-		if d.audit, err = audit.Open(auditConfig(cfg), log); err != nil {
+		if d.audit, err = audit.Open(auditConfig(cfg), store, log); err != nil {
 			return usageError{fmt.Errorf("audit.file: %w", err)}
 		}
 		defer d.closeAudit()
@@ -115,12 +120,6 @@ func (p *process) serve(ctx context.Context, src configs.Source, watch bool) err
 		return err
 	}
 	defer rt.Close()
-
-	store, err := p.store(id, log)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
 	d.checks = []ops.Check{ops.EngineCheck(rt.Ping), ops.ImageCheck(rt.CheckImage)}
 	d.prepare = func(ctx context.Context) error { return prepare(ctx, rt, store, log, progress) }
 	d.startup.Step("looking for the images")

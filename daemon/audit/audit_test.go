@@ -42,7 +42,7 @@ func open(t *testing.T, change func(*audit.Config)) *logged {
 	}
 	l := &logged{path: cfg.File, said: &bytes.Buffer{}}
 	var err error
-	if l.Log, err = audit.Open(cfg, slog.New(slog.NewTextHandler(l.said, nil))); err != nil {
+	if l.Log, err = audit.Open(cfg, nil, slog.New(slog.NewTextHandler(l.said, nil))); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.close(t) })
@@ -117,11 +117,11 @@ func manager(t *testing.T) *sandbox.Manager {
 func (l *logged) begin(t *testing.T, m *sandbox.Manager, who audit.Who, id string, req sandbox.Request) *sandbox.Execution {
 	t.Helper()
 	asked := l.Asked(req)
+	req.Began = func(x *sandbox.Execution) { l.Began(who, asked, x) }
 	x, err := m.Execute(t.Context(), sandbox.Key{Owner: who.Key, ID: id}, req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Began(who, asked, x)
 	return x
 }
 
@@ -229,19 +229,26 @@ func TestLog_HasCodeAndOutputWhereAskedFor(t *testing.T) {
 			l.run(t, m, "s", sandbox.Request{Code: "print 1", SetupCode: "first"})
 			l.run(t, m, "s", sandbox.Request{Code: long})
 			l.run(t, m, "s", sandbox.Request{Code: strings.Repeat("x", audit.MaxText+1)})
-			lines := l.lines(t)[1:]
+			var lines []line // of executions; the set-up is the first
+			for _, one := range l.lines(t) {
+				if one["event"] == "execution" {
+					lines = append(lines, one)
+				}
+			}
 			want := func(l line, key, text string, has bool) {
 				t.Helper()
 				if got, ok := l[key].(string); ok != has || has && got != text {
 					t.Errorf("%s: got %.20q, %d bytes; want %.20q, %d bytes, %t", key, got, len(got), text, len(text), has)
 				}
 			}
-			want(lines[0], "code", "print 1", tt.code)
 			want(lines[0], "setup_code", "first", tt.code)
-			want(lines[0], "stdout", "OUTPUT", tt.output)
-			want(lines[0], "stderr", "é", tt.output)
-			want(lines[1], "code", long[:audit.MaxText], tt.code) // an even place: characters here have two bytes
-			want(lines[2], "stdout", strings.Repeat("x", audit.MaxText), tt.output)
+			want(lines[0], "code", "", false)
+			want(lines[1], "code", "print 1", tt.code)
+			want(lines[1], "setup_code", "", false)
+			want(lines[1], "stdout", "OUTPUT", tt.output)
+			want(lines[1], "stderr", "é", tt.output)
+			want(lines[2], "code", long[:audit.MaxText], tt.code) // an even place: characters here have two bytes
+			want(lines[3], "stdout", strings.Repeat("x", audit.MaxText), tt.output)
 		})
 	}
 }
@@ -275,7 +282,7 @@ func TestOpen_FileIsForItsOwnerAlone(t *testing.T) {
 		t.Errorf("got %v, %v", info.Mode(), err)
 	}
 	for _, file := range []string{t.TempDir(), filepath.Join(t.TempDir(), "none", "f")} {
-		if _, err := audit.Open(audit.Config{File: file}, slog.New(slog.DiscardHandler)); err == nil {
+		if _, err := audit.Open(audit.Config{File: file}, nil, slog.New(slog.DiscardHandler)); err == nil {
 			t.Errorf("%s was opened", file)
 		}
 	}

@@ -25,11 +25,20 @@ type Config struct {
 	Output  bool   // whether lines have stdout and stderr
 }
 
+// Journal keeps what a later daemon must know to write the lines that this one cannot: those of executions that outlive it,
+// or that have ended when it is killed.
+type Journal interface {
+	SaveExecution(id string, record []byte) error
+	RemoveExecution(id string) error
+	Executions() (map[string][]byte, error)
+}
+
 // Log is an audit log. Its methods are safe for concurrent use and never block; those of a nil one do nothing.
 type Log struct {
-	cfg  Config
-	log  *slog.Logger
-	file io.WriteCloser
+	cfg     Config
+	log     *slog.Logger
+	file    io.WriteCloser
+	journal Journal // nil for none
 
 	queue  chan entry
 	queued atomic.Int64 // bytes that wait
@@ -43,8 +52,9 @@ type Log struct {
 	failing bool // run's alone
 
 	mu      sync.Mutex
-	refused time.Time // guarded by mu; when the last line of SignInRefused was made
-	refusal int64     // guarded by mu; how many came since
+	refused time.Time        // guarded by mu; when the last line of SignInRefused was made
+	refusal int64            // guarded by mu; how many came since
+	left    map[string]begun // guarded by mu; executions of earlier daemons without a line, by their ids
 }
 
 const (
@@ -56,8 +66,8 @@ const (
 	fileMode = 0o600
 )
 
-// Open begins to write. Close the log when nothing more is to come.
-func Open(cfg Config, log *slog.Logger) (*Log, error) {
+// Open begins to write. Close the log when nothing more is to come, and after it the journal.
+func Open(cfg Config, journal Journal, log *slog.Logger) (*Log, error) {
 	probe, err := os.OpenFile(cfg.File, os.O_WRONLY|os.O_CREATE|os.O_APPEND, fileMode)
 	if err != nil {
 		return nil, fmt.Errorf("open the audit log: %w", err)
@@ -65,21 +75,25 @@ func Open(cfg Config, log *slog.Logger) (*Log, error) {
 	if err := probe.Close(); err != nil {
 		return nil, fmt.Errorf("open the audit log: %w", err)
 	}
-	return newLog(cfg, &timberjack.Logger{
+	l := newLog(cfg, &timberjack.Logger{
 		Filename:   cfg.File,
 		MaxSize:    int((cfg.MaxSize + 1<<20 - 1) >> 20),
 		MaxBackups: cfg.Keep,
 		FileMode:   fileMode,
-	}, log), nil
+	}, log)
+	l.journal = journal
+	if err := l.recall(); err != nil {
+		return nil, fmt.Errorf("open the audit log: %w", err)
+	}
+	go l.run()
+	return l, nil
 }
 
 func newLog(cfg Config, file io.WriteCloser, log *slog.Logger) *Log {
-	l := &Log{
+	return &Log{
 		cfg: cfg, log: log, file: file,
 		queue: make(chan entry, maxQueue), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
-	go l.run()
-	return l
 }
 
 // Close writes what waits, and ends. It waits for that until ctx ends. What comes after it is lost.
@@ -114,23 +128,30 @@ func (l *Log) Asked(req sandbox.Request) *Execution {
 	return x
 }
 
-// Began follows an execution that was not there before: its line is written when it ends. asked is what Asked noted.
+// Began follows an execution from before its code can run: its line is written when it ends, by this daemon or a later one.
+// asked is what Asked noted of the request. It is what sandbox.Request.Began asks for.
 func (l *Log) Began(who Who, asked *Execution, x *sandbox.Execution) {
 	if l == nil {
 		return
 	}
-	asked.ID, asked.Accepted = x.ID(), time.Now().UTC()
 	if x.Created() {
 		l.put(entry{Event: SessionCreated, Who: who, Session: x.Session()})
 	}
+	e := entry{Event: ExecutionEnded, Who: who, Session: x.Session(), Execution: asked.of(x)}
+	l.save(begun{Container: x.Container(), Entry: e})
+	l.follow(e, x)
+}
+
+// follow writes the line of x, of which e has what is known before its end.
+func (l *Log) follow(e entry, x *sandbox.Execution) {
 	x.OnEnd(func() {
-		r := x.Result()
-		asked.Outcome, asked.StateKept, asked.Duration = r.Outcome, r.StateKept, r.Duration.Seconds()
-		asked.StdoutSize, asked.StderrSize = len(r.Stdout), len(r.Stderr)
+		r, said := x.Result(), e.Execution
+		said.Outcome, said.StateKept, said.Duration = r.Outcome, r.StateKept, r.Duration.Seconds()
+		said.StdoutSize, said.StderrSize = len(r.Stdout), len(r.Stderr)
 		if l.cfg.Output {
-			asked.Stdout, asked.Stderr = clip(r.Stdout), clip(r.Stderr)
+			said.Stdout, said.Stderr = clip(r.Stdout), clip(r.Stderr)
 		}
-		l.put(entry{Event: ExecutionEnded, Who: who, Session: r.SessionID, Execution: asked})
+		l.put(e)
 	})
 }
 
@@ -146,6 +167,24 @@ func (l *Log) Reset(who Who, session string) {
 // Created notes that a session was made, without anything to execute.
 func (l *Log) Created(who Who, session string) {
 	l.put(entry{Event: SessionCreated, Who: who, Session: session})
+}
+
+// Interrupted notes that what runs in a session was asked to end.
+func (l *Log) Interrupted(who Who, session string) {
+	l.put(entry{Event: Interrupted, Who: who, Session: session})
+}
+
+// Changed notes that a session is to last longer, or less long; nil is what stays as it was.
+func (l *Log) Changed(who Who, session string, ttl, idle *time.Duration) {
+	l.put(entry{Event: SessionChanged, Who: who, Session: session, TTL: seconds(ttl), IdleTTL: seconds(idle)})
+}
+
+func seconds(d *time.Duration) *float64 {
+	if d == nil {
+		return nil
+	}
+	s := d.Seconds()
+	return &s
 }
 
 // Refused notes that somebody was not let in, and why. There is one line a second at most, with the number of them.
@@ -182,6 +221,7 @@ func (l *Log) put(e entry) {
 	}
 	l.queued.Add(-size)
 	l.lose()
+	l.forget(e)
 }
 
 // lose counts a line that was lost.
@@ -219,6 +259,7 @@ func (l *Log) write(e entry) {
 	if !l.append(e) {
 		l.lose()
 	}
+	l.forget(e)
 }
 
 // tellLost says where lines are missing, once there is something to write them to again.

@@ -139,7 +139,7 @@ func (ch *channel) take(body *daemon.Body, ref string, requests chan<- *channelE
 func (ch *channel) control(kind string, body *daemon.Body) error {
 	switch kind {
 	case "interrupt":
-		return ch.h.manager.Interrupt(ch.key)
+		return ch.caller.Interrupt(ch.h.manager, ch.key.ID)
 	case "input":
 		text := new(string)
 		err := body.Decode([]jsonbody.Field{{Name: "text", Required: true, Value: func(raw jsontext.Value) []jsonbody.Error {

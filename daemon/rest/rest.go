@@ -18,8 +18,6 @@ type Manager interface {
 	Session(key sandbox.Key) (sandbox.Info, error)
 	Sessions(mine func(owner string) bool) []sandbox.Info
 	Usage(ctx context.Context, key sandbox.Key) (sandbox.Usage, error)
-	Extend(key sandbox.Key, ttl, idle *time.Duration) (sandbox.Info, error)
-	Interrupt(key sandbox.Key) error
 	Background(key sandbox.Key) (sandbox.Feed, error)
 	Complete(ctx context.Context, key sandbox.Key, code string, cursor int) (sandbox.Completion, error)
 	IsComplete(ctx context.Context, key sandbox.Key, code string) (sandbox.Completeness, error)

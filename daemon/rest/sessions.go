@@ -189,7 +189,7 @@ func (h *Handler) patchSession(c *fiber.Ctx) error {
 	if err := body.Decode(patchFields(&req, h.limits.Load())); err != nil {
 		return err
 	}
-	info, err := h.manager.Extend(key, req.Session.TTL, req.Session.IdleTTL)
+	info, err := daemon.CallerOf(c).Extend(h.manager, key.ID, req.Session.TTL, req.Session.IdleTTL)
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func (h *Handler) interruptSession(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := h.manager.Interrupt(key); err != nil {
+	if err := daemon.CallerOf(c).Interrupt(h.manager, key.ID); err != nil {
 		return err
 	}
 	return c.SendStatus(fiber.StatusNoContent)

@@ -179,7 +179,8 @@ func (st *stage) scenes() map[string]func(*sandboxtest.Call) {
 			c.Send(wire.BackgroundStdout, []byte("still "))
 			c.Send(wire.BackgroundStderr, []byte("here"))
 		},
-		"exit": func(c *sandboxtest.Call) { c.Exit(3) },
+		"raise": func(c *sandboxtest.Call) { c.Done(wire.DoneMessage{Outcome: "error", StateKept: true}) },
+		"exit":  func(c *sandboxtest.Call) { c.Exit(3) },
 	}
 }
 

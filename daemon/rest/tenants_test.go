@@ -277,7 +277,7 @@ func TestTenants_ExecutionsAtOnceHaveSetupCode(t *testing.T) {
 	if status := <-created; status != 201 {
 		t.Errorf("the session was made with %d", status)
 	}
-	if status, text := a.as(t, "ann", "POST /v1/sessions", `{"session_id":"v","setup_code":"all"}`); status != 422 {
+	if status, text := a.as(t, "ann", "POST /v1/sessions", `{"session_id":"v","setup_code":"raise"}`); status != 422 {
 		t.Errorf("setup code that fails: %d %s", status, text)
 	}
 	a.run(t, "ann", `{"code":"x","session_id":"u"}`)
@@ -412,7 +412,7 @@ func TestTenants_AWithdrawnKeyEndsItsStreamsAndChannels(t *testing.T) {
 
 func TestTenants_TheAuditLogHasEveryWayToRunCode(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
-	log, err := audit.Open(audit.Config{File: file, MaxSize: 1 << 20, Keep: 1}, slog.New(slog.DiscardHandler))
+	log, err := audit.Open(audit.Config{File: file, MaxSize: 1 << 20, Keep: 1}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -425,6 +425,24 @@ func TestTenants_TheAuditLogHasEveryWayToRunCode(t *testing.T) {
 	channel := a.channelOf(t, "ann", "s")
 	channel.send(t, `{"type":"execute","ref":"1","code":"channel"}`)
 	channel.need(t, "1", "done")
+	channel.send(t, `{"type":"interrupt","ref":"2"}`, `{"type":"execute","ref":"3","code":"after it"}`)
+	channel.need(t, "3", "done")
+	for request, body := range map[string]string{
+		"POST /v1/sessions/s/interrupt": "", "PATCH /v1/sessions/s": `{"ttl":60}`,
+		"POST /v1/sessions/s/interrupt?owner=ann": "", "PATCH /v1/sessions/s?owner=ann": `{"idle_ttl":60}`,
+	} {
+		name := "ann"
+		if strings.Contains(request, "?") {
+			name = "root"
+		}
+		if status, text := a.as(t, name, request, body); status/100 != 2 {
+			t.Errorf("%s: %d %s", request, status, text)
+		}
+	}
+	for id, setup := range map[string]string{"made": "sets up", "not": "raise it"} {
+		a.as(t, "ann", "POST /v1/sessions", `{"session_id":"`+id+`","setup_code":"`+setup+`"}`)
+	}
+	a.run(t, "ann", `{"code":"x","session_id":"both","setup_code":"sets up"}`)
 	a.as(t, "root", "DELETE /v1/sessions/s?owner=ann", "")
 	a.as(t, "bob", "POST /reset", `{}`)
 	a.as(t, "root", "POST /reset", `{}`)
@@ -456,17 +474,31 @@ func TestTenants_TheAuditLogHasEveryWayToRunCode(t *testing.T) {
 				said += " " + value
 			}
 		}
+		for _, name := range []string{"setup_size", "ttl", "idle_ttl"} {
+			if value, ok := l[name].(float64); ok {
+				said += fmt.Sprint(" ", name, " ", value)
+			}
+		}
+		if l["event"] == "execution" && (l["code_sha256"] == nil) == (l["setup_sha256"] == nil) {
+			t.Errorf("not the hash of one code: %s", line)
+		}
 		got = append(got, said)
 	}
 	slices.Sort(got)
 	want := []string{
-		"execution ann user s ok", "execution ann user s ok", "execution ann user s ok", "execution ann user s ok",
-		"refused wrong key", "session_created ann user s", "session_reset root admin ann s", "sessions_reset bob user", "sessions_reset root admin",
+		"execution ann user both ok", "execution ann user both ok setup_size 7",
+		"execution ann user made ok setup_size 7", "execution ann user not error setup_size 8",
+		"execution ann user s ok", "execution ann user s ok", "execution ann user s ok", "execution ann user s ok", "execution ann user s ok",
+		"refused wrong key",
+		"session_changed ann user s ttl 60", "session_changed root admin ann s idle_ttl 60",
+		"session_created ann user both", "session_created ann user made", "session_created ann user s",
+		"session_interrupted ann user s", "session_interrupted ann user s", "session_interrupted root admin ann s",
+		"session_reset root admin ann s", "sessions_reset bob user", "sessions_reset root admin",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	for _, secret := range []string{"fpr_", "answer", "stream\"", "sha256:"} {
+	for _, secret := range []string{"fpr_", "answer", "sets up", "raise it", "stream\"", "sha256:"} {
 		if strings.Contains(string(text), secret) {
 			t.Errorf("the audit log has %q:\n%s", secret, text)
 		}

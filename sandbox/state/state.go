@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ const lockTime = time.Second
 var (
 	sessions   = []byte("sessions")   // container -> SessionRecord
 	tombstones = []byte("tombstones") // owner, a zero byte, id -> Tombstone
+	executions = []byte("executions") // id -> what the audit log is to say of it
 	room       = []byte("room")       // what Check writes
 )
 
@@ -70,7 +72,7 @@ func open(path string) (db *bbolt.DB, err error) {
 		return nil, err
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{sessions, tombstones, room} {
+		for _, name := range [][]byte{sessions, tombstones, executions, room} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -130,7 +132,32 @@ func (s *Store) RemoveTombstone(key sandbox.Key) error {
 	return s.remove(tombstones, name(key))
 }
 
-// Load returns all there is. Records that cannot be read are left out.
+// SaveExecution keeps a record of an execution until RemoveExecution.
+func (s *Store) SaveExecution(id string, record []byte) error {
+	return s.write(executions, []byte(id), record)
+}
+
+// RemoveExecution forgets the record of an execution.
+func (s *Store) RemoveExecution(id string) error {
+	return s.remove(executions, []byte(id))
+}
+
+// Executions returns the records of executions, by their ids.
+func (s *Store) Executions() (map[string][]byte, error) {
+	all := map[string][]byte{}
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(executions).ForEach(func(id, record []byte) error {
+			all[string(id)] = bytes.Clone(record)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read executions: %w", err)
+	}
+	return all, nil
+}
+
+// Load returns all there is of sessions. Records that cannot be read are left out.
 func (s *Store) Load() (records []sandbox.SessionRecord, stones []sandbox.Tombstone, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		return errors.Join(each(tx, sessions, &records), each(tx, tombstones, &stones))
@@ -153,7 +180,11 @@ func (s *Store) put(bucket, key []byte, value any) error {
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", bucket, err)
 	}
-	err = s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucket).Put(key, text) })
+	return s.write(bucket, key, text)
+}
+
+func (s *Store) write(bucket, key, text []byte) error {
+	err := s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucket).Put(key, text) })
 	if err != nil {
 		return fmt.Errorf("save %s: %w", bucket, err)
 	}

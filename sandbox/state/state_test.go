@@ -42,15 +42,21 @@ func TestStore_KeepsWhatWasSavedAcrossOpens(t *testing.T) {
 	for _, err := range []error{
 		s.SaveSession(kept), s.SaveSession(record("c2", "b")), s.RemoveSession("c2"), s.RemoveSession("never saved"),
 		s.SaveTombstone(stone), s.SaveTombstone(sandbox.Tombstone{Key: sandbox.Key{Owner: "gone"}}), s.RemoveTombstone(sandbox.Key{Owner: "gone"}),
+		s.SaveExecution("x", []byte("\xff1")), s.SaveExecution("y", []byte("2")), s.RemoveExecution("y"), s.RemoveExecution("never saved"),
 		s.Close(),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	records, stones, err := open(t, dir).Load()
+	s = open(t, dir)
+	records, stones, err := s.Load()
 	if err != nil {
 		t.Fatal(err)
+	}
+	executions, err := s.Executions()
+	if want := map[string][]byte{"x": []byte("\xff1")}; err != nil || !reflect.DeepEqual(executions, want) {
+		t.Errorf("executions: got %q, %v, want %q", executions, err, want)
 	}
 	if want := []sandbox.SessionRecord{kept}; !reflect.DeepEqual(records, want) {
 		t.Errorf("sessions: got %+v, want %+v", records, want)
