@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -215,4 +217,53 @@ func TestRestart_OrphansEndByThemselves(t *testing.T) {
 			t.Errorf("%s: %s: %s", session, ending, cause)
 		}
 	}
+}
+
+// The audit log has one line for every execution, whichever daemon saw its end.
+func TestRestart_EveryExecutionHasOneLineInTheAuditLog(t *testing.T) {
+	d := describe(t, rig.proxy.path)
+	file := filepath.Join(d.state, "audit.jsonl")
+	d.args = append(d.args, "--set", "audit.file="+file)
+	d.start()
+	t.Cleanup(d.stop)
+	var all []string
+	for round, end := range []func(){d.kill, func() { d.signal(syscall.SIGTERM); <-d.exited }} {
+		containers, goOn := map[string]string{}, map[string]string{}
+		for session, seconds := range map[string]int{"before": 0, "meanwhile": 1, "after": 4} {
+			container := d.containerOf(t, session)
+			began, ended := fmt.Sprint("began", round), fmt.Sprint("ended", round)
+			id := d.detach(t, request{Session: session, Timeout: 20,
+				Code: fmt.Sprintf("open(%q, 'w')\nimport time; time.sleep(%d)\nopen(%q, 'w')", began, seconds, ended)})
+			awaitFile(t, container, began)
+			containers[session], all = container, append(all, id)
+			if session == "before" {
+				d.result(t, id)
+			} else {
+				goOn[session] = id
+			}
+		}
+		end()
+		awaitFile(t, containers["meanwhile"], fmt.Sprint("ended", round))
+		d.start()
+		for session, id := range goOn {
+			if a := d.result(t, id); a.Outcome != "ok" {
+				t.Errorf("%s: %+v", session, a)
+			}
+		}
+	}
+	d.signal(syscall.SIGTERM)
+	<-d.exited
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range all {
+		if n := strings.Count(string(text), `"execution":"`+id+`"`); n != 1 {
+			t.Errorf("execution %s has %d lines", id, n)
+		}
+	}
+	if strings.Contains(string(text), `"outcome":"unknown"`) {
+		t.Errorf("the audit log has\n%s", text)
+	}
+	d.start()
 }
