@@ -144,8 +144,8 @@ func (s *Server) Now() metrics.Server {
 }
 
 // Resumed takes account of an execution of an earlier daemon's that goes on under this one, as sandbox.Manager.OnResume
-// asks for it: its line of the audit log is yet to be written, unless it was. One that runs counts for its session's owner: who asked for it may have been an administrator, but what a
-// container tells of that is not to be believed.
+// asks for it: its line of the audit log is yet to be written, unless it was, and one that runs counts for its session's
+// owner. Who asked for it may have been an administrator, but no bound is to rest on what a container tells of that.
 func (s *Server) Resumed(r sandbox.Resumed) (leave func()) {
 	s.audit.Resumed(r.Execution)
 	if !r.Runs {
