@@ -142,6 +142,8 @@ func to(r daemon.Route, session, execution string) request {
 	case r.Takes != nil && r.Method == http.MethodPost:
 		q = q.with("--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n1\r\n--b--\r\n").
 			add("Content-Type: multipart/form-data; boundary=b")
+	case r.Method == http.MethodPatch: // which takes no more than it can change
+		q = q.with(`{"ttl":3600}`)
 	case r.In != nil && r.Method != http.MethodGet:
 		q = q.with(fmt.Sprintf(`{"code":"x","session_id":%q}`, session))
 	}
