@@ -71,11 +71,13 @@ class Interpreter:
             _explain(error)
             raise
         del tree
-        if statements is not None:
-            self._run(statements)
-        if expression is None:
-            return None
-        value = self._run(expression)
+        codes = [code for code in (statements, expression) if code is not None]
+        value = None
+        if any(map(_awaits, codes)):
+            value = self._await(codes)
+        else:
+            for code in codes:
+                value = eval(code, self.namespace)
         return None if value is None or _silenced(source, last) else value
 
     def _compile(self, tree: object, name: str, mode: str) -> types.CodeType:
@@ -83,13 +85,8 @@ class Interpreter:
         self.futures |= code.co_flags & _FUTURES
         return code
 
-    def _run(self, code: types.CodeType) -> object:
-        if code.co_flags & _CO_COROUTINE:
-            return self._await(code)
-        return eval(code, self.namespace)
-
-    def _await(self, code: types.CodeType) -> object:
-        """Runs code with a top-level await in the session's event loop, whose tasks rest between such cells."""
+    def _await(self, codes: list[types.CodeType]) -> object:
+        """Runs a cell with a top-level await in the session's event loop, as one task. Tasks of the cell's rest between such cells."""
         import asyncio
 
         self.awaited = True
@@ -97,16 +94,17 @@ class Interpreter:
             self._loop = asyncio.new_event_loop()
         loop = self._loop
         asyncio.set_event_loop(loop)
-        task = loop.create_task(eval(code, self.namespace))
+        task = loop.create_task(_run(codes, self.namespace))
         try:
             return loop.run_until_complete(task)
-        except BaseException:
+        except BaseException as error:
             if not task.done():  # interrupted: the code gets to know as any cancelled task does
                 task.cancel()
                 try:
                     loop.run_until_complete(task)
-                except asyncio.CancelledError:
-                    pass
+                except asyncio.CancelledError as cancelled:
+                    if _in_the_loop(error):  # which tells nobody where the cell waited
+                        error.__traceback__ = cancelled.__traceback__
             raise
 
     def _remember(self, source: str, name: str) -> None:
@@ -119,6 +117,28 @@ class Interpreter:
             self._source_text -= size
             if oldest != name:
                 linecache.cache.pop(oldest, None)
+
+
+def _awaits(code: types.CodeType) -> bool:
+    return bool(code.co_flags & _CO_COROUTINE)
+
+
+async def _run(codes: list[types.CodeType], namespace: dict[str, object]) -> object:
+    """Runs codes one after the other. Returns the value of the last."""
+    value = None
+    for code in codes:
+        value = eval(code, namespace)
+        if _awaits(code):
+            value = await value
+    return value
+
+
+def _in_the_loop(error: BaseException) -> bool:
+    """Tells whether error was raised while no code of the user ran: the loop waited, say."""
+    traceback = error.__traceback__
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return str(traceback.tb_frame.f_globals.get("__name__")).partition(".")[0] in ("asyncio", "selectors", __package__)
 
 
 def _forget_directory() -> None:

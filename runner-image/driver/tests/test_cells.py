@@ -104,6 +104,15 @@ class Results(DriverTest):
         self.assertEqual("7", self.plain("asyncio.run(f(7))"))
         self.assertEqual("8", self.plain("await f(8)"))
 
+    def test_all_of_a_cell_with_a_top_level_await_runs_in_one_task(self):
+        self.run_cell("import asyncio, contextvars\nasync def f(n):\n    await asyncio.sleep(0.01)\n    return n\nkept = contextvars.ContextVar('kept')")
+        self.assertEqual("[0, 1, 2]", self.plain("tasks = [asyncio.create_task(f(n)) for n in range(3)]\nawait asyncio.gather(*tasks)"))
+        self.assertEqual("True", self.plain("await asyncio.sleep(0)\nasyncio.get_running_loop().is_running()"))
+        self.assertEqual("1", self.plain("kept.set(1)\nawait asyncio.sleep(0, kept.get())"))
+        self.assertEqual("2", self.plain("await asyncio.sleep(0)\n_ = kept.set(2)\nkept.get()"))
+        reply = self.run_cell("1/0\nawait asyncio.sleep(0)")
+        self.assertEqual('Traceback (most recent call last):\n  File "Cell [6]", line 1, in <module>\n    1/0', "\n".join(reply.error["traceback"][:3]))
+
     def test_future_statements_persist(self):
         self.assertEqual("{'x': 'no_such'}", self.plain("from __future__ import annotations\ndef f(x: no_such): pass\nf.__annotations__"))
         self.assertEqual("{'y': 'nor_this'}", self.plain("def g(y: nor_this): pass\ng.__annotations__"))
@@ -170,6 +179,14 @@ class Tracebacks(DriverTest):
                 self.assertEqual("Traceback (most recent call last):", lines[0])
                 self.assertIn("Cell [", lines[1])
                 self.assertNotIn("fastpyrepl_driver", "\n".join(lines))
+
+    def test_an_interrupted_await_shows_where_the_cell_waited(self):
+        self.run_cell("import asyncio\nasync def f():\n    await asyncio.sleep(100)")
+        lines = self.run_cell("x = 1\nawait f()", timeout=0.3, grace=5).stderr.decode()
+        self.assertTrue(lines.startswith('Traceback (most recent call last):\n  File "Cell [2]", line 2, in <module>\n    await f()\n  File "Cell [1]", line 3, in f\n'), lines)
+        self.assertTrue(lines.endswith("KeyboardInterrupt\n"), lines)
+        lines = self.run_cell("def busy():\n    while True: pass\nasyncio.get_running_loop().call_soon(busy)\nawait f()", timeout=0.3, grace=5).stderr.decode()
+        self.assertIn("in busy\n    while True: pass\n", lines)
 
     def test_ipython_s_commands_are_explained(self):
         for code, says in (("%pip install x", "'%pip' is a magic command of IPython, this is plain Python, and packages cannot be installed: there is no network"),
