@@ -16,6 +16,8 @@ _RESERVE = 24 << 20  # bytes
 _HEADROOM = 64 << 20  # bytes that formatting values may take
 _BREATH = 2 << 20  # bytes more after a MemoryError
 
+_ELSEWHERE = object()  # another thread than the main one
+
 _armed = False
 
 
@@ -24,10 +26,21 @@ class Expired(BaseException):
 
 
 def within(seconds: float, function: Callable[..., object], *args: object) -> object:
-    """Calls function, and raises Expired in it when it takes longer. For the main thread. A timer of the user's is kept."""
+    """Calls function, and raises Expired in it when it takes longer. A timer of the user's is kept.
+
+    Signals are for the main thread only: in another function may take as long as it likes.
+    """
+    try:
+        handler = _signal.signal(_signal.SIGALRM, _expire)
+    except ValueError:
+        handler = _ELSEWHERE
+    if handler is _ELSEWHERE:
+        return function(*args)
+    return _timed(max(seconds, 0.001), handler, function, args)
+
+
+def _timed(seconds: float, handler: object, function: Callable[..., object], args: tuple[object, ...]) -> object:
     global _armed
-    seconds = max(seconds, 0.001)
-    handler = _signal.signal(_signal.SIGALRM, _expire)
     started = time.monotonic()
     before = _signal.setitimer(_signal.ITIMER_REAL, seconds, 0.1)  # again, should the code catch what it raises
     try:

@@ -37,6 +37,10 @@ class Libraries(DriverTest):
         self.assertEqual({"result": 2000 - 1021}, reply.done["truncated"])
         self.assertEqual((200, 50, 10_000, 100), (len(table["rows"]), len(table["columns"]), table["total_rows"], table["total_columns"]))
 
+    def test_a_table_in_a_thread(self):
+        data = self.run_cell("import pandas as pd, threading\nt = threading.Thread(target=display, args=(pd.DataFrame({'n': [1]}),)); t.start(); t.join()").displays[0]["data"]
+        self.assertEqual({"text/html", "text/plain", "application/vnd.fastpyrepl.table+json"}, set(data))
+
     def test_sympy_is_latex(self):
         self.assertEqual(r"$\displaystyle \frac{x}{2}$", self.run_cell("import sympy\nsympy.Symbol('x') / 2").result["data"]["text/latex"])
 

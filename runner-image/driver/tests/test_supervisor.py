@@ -619,6 +619,13 @@ class Threads(DriverTest):
         self.assertEqual(400, len(reply.displays))
         self.assertEqual(800, reply.stdout.count(b"\n") + sum(reply.stdout.count(str(n).encode()) for n in range(8)))
 
+    def test_a_display_in_a_thread_has_all_its_forms(self):
+        self.run_cell("class Rich:\n    def _repr_html_(self): return '<b>x</b>'\n    def __repr__(self): return 'rich'")
+        for code, expected in (("from concurrent.futures import ThreadPoolExecutor\n_ = list(ThreadPoolExecutor(1).map(display, [1, 'a']))", [{"text/plain": "1"}, {"text/plain": "'a'"}]),
+                               ("import asyncio\nawait asyncio.to_thread(display, Rich())", [{"text/html": "<b>x</b>", "text/plain": "rich"}])):
+            with self.subTest(code):
+                self.assertEqual(expected, [display["data"] for display in self.run_cell(code).displays])
+
     def test_a_thread_that_displays_between_cells_breaks_nothing(self):
         self.run_cell("import threading, time\nstop = threading.Event()\n"
                       "def work():\n    while not stop.is_set(): display('x' * 100_000)\nthreading.Thread(target=work).start()")

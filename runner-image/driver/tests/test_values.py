@@ -258,6 +258,13 @@ class Within(unittest.TestCase):
             signal.pause()
         self.assertTrue(rung.is_set())
 
+    def test_another_thread_has_no_timer(self):
+        told = []
+        thread = threading.Thread(target=lambda: told.append(limits.within(0.001, lambda: time.sleep(0.01) or values.represent({1}, 100, 1, 0))))
+        thread.start()
+        thread.join()
+        self.assertEqual([("{1}", 0)], told)
+
     def test_catching_what_ends_it_helps_only_once(self):
         def stubborn():
             for _ in range(3):
