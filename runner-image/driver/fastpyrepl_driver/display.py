@@ -60,6 +60,9 @@ class Display:
         return "matplotlib.pyplot" in sys.modules
 
     def _show(self, kind: int, bundle: Bundle) -> None:
+        if self._worker.output.owner() is not None:
+            print("display: not shown, for the execution that began this thread has ended", file=sys.stderr)
+            return
         payload = bundle.payload(min(self._left, wire.MAX_MESSAGE))
         self._worker.left_out(kind, bundle.left_out)
         if bundle.empty():

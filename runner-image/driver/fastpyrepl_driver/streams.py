@@ -10,6 +10,7 @@ import _thread
 import builtins
 import io
 import sys
+import types
 from collections.abc import Callable
 
 from . import system
@@ -20,18 +21,17 @@ _builtin_input = builtins.input
 class Output:
     """Keeps sys.stdout and sys.stderr of the current cell's pipes, and lets threads of earlier cells write to their own cell's.
 
-    Writes go through at once, so that text and what C code or child processes write stay in order. As long as no thread was
-    left by an earlier cell the streams are plain C objects; they stay the same from cell to cell, for whoever keeps them
-    (logging handlers do) means "where output goes now".
+    Writes go through at once, so that text and what C code or child processes write stay in order. The streams stay the same from
+    cell to cell, for whoever keeps them (logging handlers do) means "where output goes now". They are as fast as C is as long as no
+    thread was left by an earlier cell.
     """
 
     def __init__(self) -> None:
-        self._owners: dict[int, tuple[int, int]] = {}  # ident of a thread of an earlier cell -> its cell's stdout, stderr
-        self._plain = [_Stream(fd, lambda fd: io.FileIO(fd, "wb", closefd=False)) for fd in (1, 2)]
-        self._routed = [_Stream(fd, lambda fd: _Router(fd, self._owners)) for fd in (1, 2)]
-        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = [stream.text() for stream in self._plain]
+        self._owners: dict[int, _Owner] = {}  # by the ident of a thread of an earlier cell
+        self._streams = [_Stream(fd, self.owner) for fd in (1, 2)]
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = [stream.text() for stream in self._streams]
         self._pipes: list[int] = []  # duplicates of 1 and 2, for the next cell to go on with
-        self.kept = False  # it can
+        self.kept = False  # it can: nobody else writes to them
 
     def make_room(self) -> None:
         """Lets the next cell's pipes in, also when user code has opened all the files that it may."""
@@ -49,8 +49,7 @@ class Output:
             self._take(*pipes)
         elif pipes or not kept:
             raise OSError("too many open files")
-        streams = self._routed if self._owners else self._plain
-        sys.stdout, sys.stderr = streams[0].text(), streams[1].text()
+        sys.stdout, sys.stderr = self._streams[0].text(), self._streams[1].text()
 
     def _take(self, stdout: int, stderr: int) -> None:
         if min(stdout, stderr) < 3:  # the last cell closed its own, and these took their numbers
@@ -74,50 +73,104 @@ class Output:
 
     def end(self) -> None:
         """Ends a cell: threads that it leaves behind keep writing to its pipes, and so may the next one, whatever this one did to 1 and 2."""
+        left: set[int] = set()
         if _thread._count():
-            mine = _thread.get_ident()
-            left = [ident for ident in sys._current_frames() if ident != mine and ident not in self._owners]
-            if left:
+            self._prune()
+            if left := _busy() - self._owners.keys():
                 pipes = system.duplicate_high(1), system.duplicate_high(2)
-                self._owners.update(dict.fromkeys(left, pipes))
+                self._owners.update((ident, _Owner(_thread_of(ident), pipes)) for ident in left)
+                self._route()
         if len(self._pipes) == 2:
             try:
                 os.dup2(self._pipes[0], 1)
                 os.dup2(self._pipes[1], 2)
-                self.kept = True
+                self.kept = not left
             except OSError:
                 pass  # user code closed them
+
+    def owner(self) -> _Owner | None:
+        """Returns what the calling thread was left with by an earlier cell, None when it is one of the current cell's."""
+        ident = _thread.get_ident()
+        owner = self._owners.get(ident)
+        return owner if owner is not None and owner.has(ident) else None
 
     def _prune(self) -> None:
         if not self._owners:
             return
-        alive = sys._current_frames()
-        kept = {ident: pipes for ident, pipes in self._owners.items() if ident in alive}
-        for pipes in set(self._owners.values()) - set(kept.values()):
+        busy, before = _busy(), self._owners
+        self._owners = {ident: owner for ident, owner in before.items() if ident in busy and owner.has(ident)}
+        for pipes in {owner.pipes for owner in before.values()} - {owner.pipes for owner in self._owners.values()}:
             for fd in pipes:
                 try:
                     os.close(fd)
                 except OSError:
                     pass  # user code closed it
-        self._owners.clear()
-        self._owners.update(kept)
+        self._route()
+
+    def _route(self) -> None:
+        for stream in self._streams:
+            stream.route(bool(self._owners))
+
+
+class _Owner:
+    """What a thread was left with by its cell."""
+
+    __slots__ = ("thread", "pipes")
+
+    def __init__(self, thread: object, pipes: tuple[int, int]) -> None:
+        self.thread = thread  # its Thread, None where it has none
+        self.pipes = pipes  # its cell's stdout and stderr
+
+    def has(self, ident: int) -> bool:
+        """Tells whether this is still the thread's ident: of one that has ended it may be a new thread's."""
+        return self.thread is None or self.thread is _thread_of(ident)
+
+
+def _thread_of(ident: int) -> object:
+    """Returns the Thread that has this ident now."""
+    active = getattr(sys.modules.get("threading"), "_active", None)
+    return active.get(ident) if type(active) is dict else None
+
+
+def _busy() -> set[int]:
+    """Returns the idents of the other threads that have something to do."""
+    mine = _thread.get_ident()
+    return {ident for ident, frame in sys._current_frames().items() if ident != mine and not _idle(frame)}
+
+
+def _idle(frame: types.FrameType) -> bool:
+    """Tells whether a thread is a pool's that waits for work: what it does next is what a later cell asks for."""
+    if frame.f_code.co_name != "_worker" or frame.f_globals.get("__name__") != "concurrent.futures.thread":
+        return False
+    try:
+        return frame.f_locals["work_queue"].empty()
+    except Exception:
+        return False  # it has just begun, or is no pool's
 
 
 class _Stream:
     """Makes a text stream over a descriptor, anew when user code has closed the last."""
 
-    def __init__(self, fd: int, raw: Callable[[int], io.RawIOBase]) -> None:
-        self._fd, self._raw = fd, raw
+    def __init__(self, fd: int, owner: Callable[[], _Owner | None]) -> None:
+        self._fd, self._owner = fd, owner
+        self._raw: _Raw | None = None
         self._text: io.TextIOWrapper | None = None
 
     def text(self) -> io.TextIOWrapper:
         if self._text is None or self._broken():
-            raw = self._raw(self._fd)
+            routed = type(self._raw) is _Routed
+            self._raw = raw = _Raw(self._fd, "wb", closefd=False)
             raw.name = "<stdout>" if self._fd == 1 else "<stderr>"
+            raw.owner = self._owner
+            self.route(routed)
             errors = "surrogateescape" if self._fd == 1 else "backslashreplace"  # as Python does in a C or UTF-8 locale
             self._text = io.TextIOWrapper(raw, "utf-8", errors, newline="\n", write_through=True)
             self._text.mode = "w"
         return self._text
+
+    def route(self, routed: bool) -> None:
+        """Lets threads of earlier cells write to their own cell's pipes, or all threads to the descriptor."""
+        self._raw.__class__ = _Routed if routed else _Raw
 
     def _broken(self) -> bool:
         try:
@@ -126,23 +179,18 @@ class _Stream:
             return True
 
 
-class _Router(io.RawIOBase):
+class _Raw(io.FileIO):
+    """Writes to its descriptor."""
+
+    owner: Callable[[], _Owner | None]
+
+
+class _Routed(_Raw):
     """Writes to the pipe of the cell that the writing thread belongs to."""
 
-    name = ""
-
-    def __init__(self, fd: int, owners: dict[int, tuple[int, int]]) -> None:
-        self._fd, self._owners = fd, owners
-
-    def writable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return self._fd
-
     def write(self, data: bytes) -> int:
-        pipes = self._owners.get(_thread.get_ident())
-        return os.write(self._fd if pipes is None else pipes[self._fd - 1], data)
+        owner = self.owner()
+        return super().write(data) if owner is None else os.write(owner.pipes[self.fileno() - 1], data)
 
 
 class Input:

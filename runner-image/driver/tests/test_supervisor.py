@@ -486,6 +486,48 @@ class Outputs(DriverTest):
             self.daemon.step()
         self.assertEqual({(wire.BACKGROUND_STDOUT, cell)}, {(kind, execution) for kind, execution, _ in self.daemon.background})
 
+    def heard_later(self, text: bytes) -> set[tuple[int, bytes]]:
+        """Waits for text in the background. Returns on which streams of which executions there was any."""
+        while text not in b"".join(data for _, _, data in self.daemon.background):
+            self.daemon.step()
+        return {(kind, execution) for kind, execution, _ in self.daemon.background}
+
+    def test_a_thread_that_was_left_logs_to_its_own_cell(self):
+        cell = self.daemon.start("import logging, sys, threading\nlogging.basicConfig(format='%(message)s')\nkept = sys.stdout\nevent, done = threading.Event(), threading.Event()\n"
+                                 "def later():\n    event.wait()\n    logging.warning('logged')\n    print('kept', file=kept)\n    kept.buffer.write(b'raw\\n')\n    done.set()\n"
+                                 "threading.Thread(target=later).start()")
+        self.daemon.finish(cell)
+        reply = self.run_cell("event.set(); done.wait(); logging.warning('now'); print('and here', file=kept)")
+        self.assertEqual((b"and here\n", b"now\n"), (reply.stdout, reply.stderr))
+        self.assertEqual({(wire.BACKGROUND_STDOUT, cell), (wire.BACKGROUND_STDERR, cell)}, self.heard_later(b"raw\n") | self.heard_later(b"logged\n"))
+        self.assertEqual(b"after\n", self.run_cell("print('after', file=kept)").stdout)
+
+    def test_a_display_of_a_thread_that_was_left_is_not_the_running_cell_s(self):
+        cell = self.daemon.start("import threading\nevent, done = threading.Event(), threading.Event()\n"
+                                 "def later():\n    event.wait()\n    display(1)\n    done.set()\nthreading.Thread(target=later).start()")
+        self.daemon.finish(cell)
+        reply = self.run_cell("event.set(); done.wait(); display(2)")
+        self.assertEqual([{"text/plain": "2"}], [display["data"] for display in reply.displays])
+        self.assertEqual({(wire.BACKGROUND_STDERR, cell)}, self.heard_later(b"display: not shown, for the execution that began this thread has ended\n"))
+
+    def test_a_pool_s_threads_do_the_work_of_the_cell_that_gives_it_to_them(self):
+        self.run_cell("import asyncio, threading\nfrom concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor(2)\nawait asyncio.to_thread(int)\n_ = list(pool.map(int, [1, 2]))")
+        for code in ("_ = list(pool.map(display, [1])), list(pool.map(print, [2]))", "await asyncio.to_thread(display, 1)\nawait asyncio.to_thread(print, 2)"):
+            for _ in range(2):
+                reply = self.run_cell(code)
+                self.assertEqual(([{"text/plain": "1"}], b"2\n"), ([display["data"] for display in reply.displays], reply.stdout))
+        cell = self.daemon.start("event = threading.Event()\ndef later():\n    event.wait()\n    print('late')\n_ = pool.submit(later)")
+        self.daemon.finish(cell)
+        self.assertEqual(b"", self.run_cell("event.set(); pool.shutdown()").stdout)
+        self.assertEqual({(wire.BACKGROUND_STDOUT, cell)}, self.heard_later(b"late\n"))
+
+    def test_a_new_thread_with_the_ident_of_one_that_was_left_is_the_running_cell_s(self):
+        self.run_cell("import threading\nevent = threading.Event()\nold = threading.Thread(target=event.wait); old.start()")
+        reply = self.run_cell("event.set(); old.join()\nwork = lambda: (print('x'), display(1))\n"
+                              "for n in range(1000):\n    new = threading.Thread(target=work); new.start(); new.join()\n    if new.ident == old.ident: break\n(n + 1, new.ident == old.ident)")
+        count = len(reply.displays)
+        self.assertEqual((f"({count}, True)", b"x\n" * count), (reply.result["data"]["text/plain"], reply.stdout))
+
     def test_a_reader_that_does_not_read_stops_the_program_but_no_deadline(self):
         running = self.daemon.start("while True: print('x' * 1000)", max_stdout=1 << 30, timeout=1, grace=1)
         time.sleep(1.5)  # nobody reads stdout meanwhile
