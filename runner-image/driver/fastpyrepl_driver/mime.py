@@ -32,6 +32,9 @@ _METHODS = {
 }
 
 
+_Code = type((lambda: None).__code__)
+_VARKEYWORDS = 0x08  # CO_VARKEYWORDS
+
 # What a class has, without a word from its metaclass.
 _mro = type.__dict__["__mro__"].__get__
 _vars = type.__dict__["__dict__"].__get__
@@ -60,6 +63,9 @@ class Bundle:
         self._data[mime] = encoded
         if metadata is not None and (encoded := self._encode(metadata)) is not None:
             self._metadata[mime] = encoded
+
+    def has(self, mime: str) -> bool:
+        return mime in self._data
 
     def leave_out(self, value: object) -> None:
         """Counts a form that is one too many."""
@@ -109,7 +115,7 @@ def _object(encoded: dict[str, bytes]) -> bytes:
 
 
 def of(value: object, limit: int, deadline: float) -> Bundle:
-    """Returns value in every form that it has; text/plain always, as far as the limit goes."""
+    """Returns value in every form that it has; text/plain always, as far as the limit goes. What is in its own bundle wins."""
     bundle = Bundle(limit)
     until = time.monotonic() + min(MAX_FORM_SECONDS, max(0.0, deadline - time.monotonic()) / 4)
     own = _call(value, "_repr_mimebundle_", until)
@@ -118,14 +124,15 @@ def of(value: object, limit: int, deadline: float) -> Bundle:
         _add_all(bundle, data, metadata)
     if not _is(value, type):
         for method, mime in _METHODS.items():
-            if (form := _call(value, method, until)) is not None:
+            if not bundle.has(mime) and (form := _call(value, method, until)) is not None:
                 form, metadata = form if type(form) is tuple and len(form) == 2 else (form, None)
                 bundle.add(mime, form, metadata)
         _add_special(bundle, value, until)
-    now = time.monotonic()
-    plain, left_out = represent(value, min(MAX_PLAIN, limit // 2), max(until - now, 0.1), now + MEASURE_SECONDS)
-    bundle.add("text/plain", plain)
-    bundle.left_out += left_out
+    if not bundle.has("text/plain"):
+        now = time.monotonic()
+        plain, left_out = represent(value, min(MAX_PLAIN, limit // 2), max(until - now, 0.1), now + MEASURE_SECONDS)
+        bundle.add("text/plain", plain)
+        bundle.left_out += left_out
     return bundle
 
 
@@ -158,11 +165,23 @@ def _call(value: object, method: str, until: float) -> object:
     try:
         if not any(method in _vars(base) for base in _mro(type(value))):
             return None
-        return within(until - time.monotonic(), getattr(value, method))
+        return within(until - time.monotonic(), _ask, value, method)
     except KeyboardInterrupt:
         raise
     except BaseException:
         return None
+
+
+def _ask(value: object, method: str) -> object:
+    """Calls a method as notebooks do: for a bundle with two parameters, which some leave out."""
+    function = getattr(value, method)
+    if method != "_repr_mimebundle_":
+        return function()
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    if type(code) is not _Code or code.co_flags & _VARKEYWORDS:
+        return function(include=None, exclude=None)
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return function(**{name: None for name in ("include", "exclude") if name in names})
 
 
 def _add_special(bundle: Bundle, value: object, until: float) -> None:

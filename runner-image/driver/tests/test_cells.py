@@ -31,10 +31,10 @@ class Results(DriverTest):
                               "    def _repr_html_(self): return '<b>x</b>'\n    def _repr_markdown_(self): return '**x**', {'m': 1}\n"
                               "    def _repr_latex_(self): return '$x$'\n    def _repr_svg_(self): return '<svg/>'\n    def _repr_png_(self): return b'\\x89PNG'\n"
                               "    def _repr_json_(self): return {'x': [1]}\n    def _repr_jpeg_(self): return None\n    def _repr_javascript_(self): raise ValueError\n"
-                              "    def _repr_mimebundle_(self, include=None, exclude=None): return {'application/x-own': {'y': 2}, 'text/html': 'old'}, {'application/x-own': {'z': 3}}\n"
+                              "    def _repr_mimebundle_(self, include=None, exclude=None): return {'application/x-own': {'y': 2}, 'text/html': 'own'}, {'application/x-own': {'z': 3}}\n"
                               "Rich()")
         data = reply.result["data"]
-        self.assertEqual("<b>x</b>", data["text/html"])
+        self.assertEqual("own", data["text/html"])
         self.assertEqual("**x**", data["text/markdown"])
         self.assertEqual("$x$", data["text/latex"])
         self.assertEqual("<svg/>", data["image/svg+xml"])
@@ -44,6 +44,18 @@ class Results(DriverTest):
         self.assertIn("Rich object at", data["text/plain"])
         self.assertEqual(8, len(data))
         self.assertEqual({"application/x-own": {"z": 3}, "text/markdown": {"m": 1}}, reply.result["metadata"])
+
+    def test_a_bundle_is_asked_for_as_notebooks_do_and_wins(self):
+        for parameters in ("self, include, exclude", "self, include=None, exclude=None", "self", "self, **kwargs", "self, *, include, exclude=1", "self, include"):
+            with self.subTest(parameters):
+                reply = self.run_cell(f"class Own:\n    def _repr_mimebundle_({parameters}): return {{'text/plain': 'own', 'text/html': '<i>', 'text/latex': None}}\n"
+                                      "    def _repr_html_(self): return '<b>'\n    def _repr_latex_(self): return '$'\n    def __repr__(self): return 'repr'\nOwn()")
+                self.assertEqual({"text/plain": "own", "text/html": "<i>", "text/latex": "$"}, reply.result["data"])
+        for method in ("staticmethod(lambda include, exclude: {'x/y': 1})", "functools.partial(lambda include, exclude: {'x/y': 1})", "classmethod(lambda cls: {'x/y': 1})"):
+            with self.subTest(method):
+                self.assertEqual(1, self.run_cell(f"import functools\nclass Own:\n    _repr_mimebundle_ = {method}\nOwn()").result["data"]["x/y"])
+        data = self.run_cell("class Large:\n    def _repr_mimebundle_(self): return {'text/plain': 'x' * 100_000}\n    def __repr__(self): return 'repr'\nLarge()", max_display=5000).result["data"]
+        self.assertEqual({"text/plain": "repr"}, data)
 
     def test_objects_with_any_attribute_and_classes_are_plain(self):
         self.assertEqual(["text/plain"], list(self.run_cell("class Any:\n    def __getattr__(self, name): return lambda *a, **k: 'x'\nAny()").result["data"]))
