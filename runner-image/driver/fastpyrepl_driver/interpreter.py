@@ -22,7 +22,8 @@ _ONLY_AST = 0x400
 _TOP_LEVEL_AWAIT = 0x2000
 _CO_COROUTINE = 0x80
 _FUTURES = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names} - {0x10, 0})  # 0x10 is CO_NESTED
-_NOT_PYTHON = re.compile(r"([%!])\1?\s*([A-Za-z_]\w*)?")
+_NOT_PYTHON = re.compile(r"%%?([A-Za-z]\w*)|!!?\s*([A-Za-z]\w*|(?=[^\s=]))")
+_BEFORE_IT = re.compile(r"([^=()]*[^=!<>()]=)*\s*")  # in its line: nothing, or targets
 
 
 class Exit:
@@ -68,7 +69,7 @@ class Interpreter:
                 expression = self._compile(Expression(last.value), name, "eval")
         except SyntaxError as error:
             _add_line(error, source)
-            _explain(error)
+            _explain(error, source)
             raise
         del tree
         codes = [code for code in (statements, expression) if code is not None]
@@ -168,15 +169,31 @@ def _add_line(error: SyntaxError, source: str) -> None:
         error.text = lines[error.lineno - 1] + "\n"
 
 
-def _explain(error: SyntaxError) -> None:
-    """Says in the message what a line of IPython's is, and what to do instead."""
-    text = error.text
-    if not isinstance(text, str) or not (match := _NOT_PYTHON.match(text.lstrip())):
+def _explain(error: SyntaxError, source: str) -> None:
+    """Says in the message what a line of IPython's is, and what to do instead. The message of what may be meant as Python stays."""
+    lines = _lines(source)
+    if error.lineno is None or not 0 < error.lineno <= len(lines) or not error.offset:
         return
-    mark, word = match[1], match[2] or ""
-    if mark == "%":
+    before, rest = lines[error.lineno - 1][: error.offset - 1], lines[error.lineno - 1][error.offset - 1 :]
+    match = _NOT_PYTHON.match(rest)
+    if match is None or not _BEFORE_IT.fullmatch(before) or not _is_whole(lines[: error.lineno - 1]):
+        return
+    word = match[1] or match[2] or ""
+    if rest[0] == "%":
         error.msg = f"'%{word}' is a magic command of IPython, this is plain Python"
     else:
         error.msg = f"'!{word}' is a shell command of IPython, this is plain Python: use subprocess.run"
-    if word in ("pip", "conda", "mamba") or f"{word} " == "python " and "pip" in text:
+    if word in ("pip", "conda", "mamba") or word == "python" and "pip" in rest:
         error.msg += ", and packages cannot be installed: there is no network"
+
+
+def _is_whole(lines: list[str]) -> bool:
+    """Tells whether a logical line ends with the last of lines."""
+    import tokenize  # few errors need it
+
+    try:
+        for _ in tokenize.generate_tokens(iter([line + "\n" for line in lines]).__next__):
+            pass
+    except (tokenize.TokenError, SyntaxError):
+        return False
+    return True

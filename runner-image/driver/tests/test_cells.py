@@ -203,11 +203,20 @@ class Tracebacks(DriverTest):
     def test_ipython_s_commands_are_explained(self):
         for code, says in (("%pip install x", "'%pip' is a magic command of IPython, this is plain Python, and packages cannot be installed: there is no network"),
                            ("!ls -l", "'!ls' is a shell command of IPython, this is plain Python: use subprocess.run"), ("x = 1\n%matplotlib inline", "'%matplotlib' is a magic"),
-                           ("%%time\nx", "'%time' is a magic"), ("!pip install x", "there is no network"), ("if True:\n    !ls", "'!ls' is a shell command")):
+                           ("%%time\nx", "'%time' is a magic"), ("!pip install x", "there is no network"), ("if True:\n    !ls", "'!ls' is a shell command"),
+                           ("try:\n    !ls\nexcept OSError:\n    pass", "'!ls' is a shell command"), ("! ls", "'!ls' is a shell command"), ("!./run", "'!' is a shell command"),
+                           ("x = !ls", "'!ls' is a shell command"), ("x = y[0] = %pwd", "'%pwd' is a magic"), ("é: str =!pip list", "there is no network")):
             with self.subTest(code):
                 reply = self.run_cell(code)
                 self.assertEqual("SyntaxError", reply.error["type"])
                 self.assertIn(says, reply.stderr.decode())
+
+    def test_python_that_only_looks_like_a_command_keeps_its_message(self):
+        for code in ("s = ('%s and %s'\n     % (a b))", "a = 5 \\\n  % 2 2", "a = 5 \\\n  %b 2", "x = (1 +\n %foo)", "x = (1 +\n !foo)", "x == !y", "f(a=!b)", "x = 1 %", "x = 'a' !b", "!=3", "%=3", "% x", "!"):
+            with self.subTest(code):
+                with self.assertRaises(SyntaxError) as raised:
+                    compile(code, "x", "exec")
+                self.assertEqual(f"SyntaxError: {raised.exception.msg}", self.run_cell(code).error["traceback"][-1])
 
     def test_hostile_exceptions(self):
         for code, kind in (("class E(Exception):\n    def __str__(self): raise E\nraise E", "E"), ("class E(Exception):\n    __class__ = property(lambda s: 1/0)\nraise E", "E"),
