@@ -13,6 +13,7 @@ import sys
 
 from . import changes, control, system, tracebacks, values, wire
 from .channel import Message
+from .limits import Budget
 from .text import name_of_type, to_json, type_name
 
 TYPE_CHECKING = False  # typing is not worth importing for this
@@ -30,10 +31,11 @@ class Cell:
         self._number = message.number
         self._pipes = message.fds
         body = message.body
-        count, self._deadline, self.stale, size = control.TASK.unpack_from(body)
+        count, deadline, self.stale, size = control.TASK.unpack_from(body)
         end = control.TASK.size + size
         (name, self._context_kind, self._context_size, self._stdin_size, self._asks, self._locals,
          self._max_display, self._figures) = marshal.loads(body[control.TASK.size : end])
+        self._budget = Budget(deadline)
         self._name = f"Cell [{count}]" if name is None else name
         self._code = str(body[end:], "utf-8")
         self._raised = False
@@ -49,7 +51,7 @@ class Cell:
         worker = self._worker
         attempt = worker.attempt
         worker.output.begin(self._pipes)
-        worker.display.begin(self._max_display, self._deadline, self._figures)
+        worker.display.begin(self._max_display, self._budget, self._figures)
         value, error = attempt(self._run)
         _stop_tracing()
         if worker.forked():
@@ -166,7 +168,7 @@ class Cell:
         worker = self._worker
         worker.memory.tighten(max_value)
         try:
-            payload, left_out = values.locals_message(worker.interpreter.namespace, keys, max_value, max_total, self._deadline)
+            payload, left_out = values.locals_message(worker.interpreter.namespace, keys, max_value, max_total, self._budget)
         finally:
             worker.memory.relax()
         worker.left_out(wire.LOCALS, left_out)

@@ -7,9 +7,11 @@ from .private import BUILTINS  # first: see there
 __builtins__ = BUILTINS
 
 import builtins
+import math
 import sys
 
 from . import figures, mime, wire
+from .limits import Budget
 from .mime import Bundle
 
 TYPE_CHECKING = False  # typing is not worth importing for this
@@ -24,30 +26,32 @@ class Display:
         self._worker = worker
         self._most = 0  # bytes of one value
         self._left = 0  # bytes of all that follow
-        self._deadline = 0.0
+        self._budget = Budget(0.0)
 
     def install(self) -> None:
         """Makes display a builtin: cells use it without an import."""
         self.display.__func__.__qualname__ = "display"
         builtins.display = self.display
 
-    def begin(self, limit: int, deadline: float, formats: list[str]) -> None:
+    def begin(self, limit: int, budget: Budget, formats: list[str]) -> None:
         """Begins a cell."""
         figures.formats = formats
-        self._most, self._left, self._deadline = min(limit, wire.MAX_MESSAGE), limit, deadline
+        self._most, self._left, self._budget = min(limit, wire.MAX_MESSAGE), limit, budget
 
     def display(self, *objects: object, metadata: object = None, raw: bool = False, **_: object) -> None:
         """Show objects in every form they have (_repr_html_, _repr_png_, ...). raw=True takes dicts of MIME type to data."""
+        # What another thread takes for it delays nothing.
+        budget = self._budget if self._worker.in_main_thread() else Budget(math.inf)
         for value in objects:
             if self._worker.forked():
                 print(repr(value))
                 continue
-            bundle = mime.raw(value, metadata, self._most) if raw else mime.of(value, self._most, self._deadline)
+            bundle = mime.raw(value, metadata, self._most) if raw else mime.of(value, self._most, budget)
             self._show(wire.DISPLAY, bundle)
 
     def result(self, value: object) -> None:
         """Shows the value of a cell's last expression."""
-        bundle = mime.of(value, self._most, self._deadline)
+        bundle = mime.of(value, self._most, self._budget)
         figures.forget(value)
         self._show(wire.RESULT, bundle)
 

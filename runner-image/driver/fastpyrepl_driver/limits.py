@@ -6,6 +6,7 @@ from .private import BUILTINS, time  # first: see there
 
 __builtins__ = BUILTINS
 
+import math
 import resource
 from collections.abc import Callable
 
@@ -16,49 +17,95 @@ _RESERVE = 24 << 20  # bytes
 _HEADROOM = 64 << 20  # bytes that formatting values may take
 _BREATH = 2 << 20  # bytes more after a MemoryError
 
+_LEAST = 0.01  # seconds that are worth calling anything for
 _ELSEWHERE = object()  # another thread than the main one
 
 _armed = False
+_interrupted = False  # somebody sent an interrupt while the timer ran
+_on_interrupt = _signal.default_int_handler  # what it does then
 
 
 class Expired(BaseException):
     """Code of the user took longer than it was given."""
 
 
-def within(seconds: float, function: Callable[..., object], *args: object) -> object:
-    """Calls function, and raises Expired in it when it takes longer. A timer of the user's is kept.
+class Unsent(Exception):
+    """Code of the user raised a KeyboardInterrupt, its cause, and nobody had sent an interrupt."""
 
+
+class Budget:
+    """How long code of the user may take that formats the values of one cell: all of it no longer than half of what is left of the cell's
+    time. So a cell that ended well does not become a timeout, however many values have a repr that does not end.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._left = math.inf
+
+    def left(self) -> float:
+        """Returns how many seconds it may take, 0 for none."""
+        self._left = min(self._left, (self._deadline - time.monotonic()) / 2)
+        return self._left if self._left >= _LEAST else 0.0
+
+    def spend(self, seconds: float) -> None:
+        self._left -= seconds
+
+
+def within(seconds: float, function: Callable[..., object], *args: object) -> object:
+    """Calls function, and raises Expired in it when it takes longer, or at once when there is no time. A timer of the user's is kept.
+
+    A KeyboardInterrupt from function is one that somebody sent; another becomes Unsent.
     Signals are for the main thread only: in another function may take as long as it likes.
     """
+    if seconds <= 0:
+        raise Expired
     try:
-        handler = _signal.signal(_signal.SIGALRM, _expire)
+        alarm = _signal.signal(_signal.SIGALRM, _expire)
     except ValueError:
-        handler = _ELSEWHERE
-    if handler is _ELSEWHERE:
+        alarm = _ELSEWHERE
+    if alarm is _ELSEWHERE:
         return function(*args)
-    return _timed(max(seconds, 0.001), handler, function, args)
+    return _timed(seconds, alarm, function, args)
 
 
-def _timed(seconds: float, handler: object, function: Callable[..., object], args: tuple[object, ...]) -> object:
-    global _armed
+def _timed(seconds: float, alarm: object, function: Callable[..., object], args: tuple[object, ...]) -> object:
+    global _armed, _interrupted, _on_interrupt
+    armed = _armed  # by a call that this one is within
+    interrupt = _signal.getsignal(_signal.SIGINT)
     started = time.monotonic()
     before = _signal.setitimer(_signal.ITIMER_REAL, seconds, 0.1)  # again, should the code catch what it raises
     try:
+        if callable(interrupt) and interrupt is not _interrupt:
+            _interrupted, _on_interrupt = False, interrupt
+            _signal.signal(_signal.SIGINT, _interrupt)
         try:
             _armed = True
             return function(*args)
+        except KeyboardInterrupt as error:
+            if _interrupted:
+                raise
+            raise Unsent from error
         finally:
             _armed = False
     finally:
         _armed = False  # also when it expired between the two
         left = max(before[0] - (time.monotonic() - started), 0.000001) if before[0] else 0.0
         _signal.setitimer(_signal.ITIMER_REAL, left, before[1])
-        _signal.signal(_signal.SIGALRM, _signal.SIG_DFL if handler is None else handler)
+        _signal.signal(_signal.SIGALRM, _signal.SIG_DFL if alarm is None else alarm)
+        if _signal.getsignal(_signal.SIGINT) is _interrupt:
+            _signal.signal(_signal.SIGINT, interrupt)
+        _armed = armed
 
 
 def _expire(*_: object) -> None:
     if _armed:
         raise Expired
+
+
+def _interrupt(number: int, frame: object) -> None:
+    global _interrupted
+    _interrupted = True
+    _on_interrupt(number, frame)
 
 
 class Memory:

@@ -9,12 +9,13 @@ __builtins__ = BUILTINS
 import binascii
 import sys
 
-from .limits import within
+from .limits import Budget, within
 from .text import shorten, size, to_json, wellformed
 from .values import MEASURE_SECONDS, Inexact, TooLarge, encode, represent
 
 MAX_PLAIN = 1 << 20  # characters of text/plain
-MAX_FORM_SECONDS = 5.0
+MAX_FORM_SECONDS = 5.0  # of all forms of one value
+MIN_REPR_SECONDS = 0.1  # when they took all of it
 MAX_FORMS = 64  # of one value
 MAX_MEASURED = 32 << 20  # bytes of JSON that is encoded only to count what is left out
 TABLE = "application/vnd.fastpyrepl.table+json"
@@ -114,10 +115,12 @@ def _object(encoded: dict[str, bytes]) -> bytes:
     return b"{" + b",".join(to_json(key) + b":" + value for key, value in encoded.items()) + b"}"
 
 
-def of(value: object, limit: int, deadline: float) -> Bundle:
+def of(value: object, limit: int, budget: Budget) -> Bundle:
     """Returns value in every form that it has; text/plain always, as far as the limit goes. What is in its own bundle wins."""
     bundle = Bundle(limit)
-    until = time.monotonic() + min(MAX_FORM_SECONDS, max(0.0, deadline - time.monotonic()) / 4)
+    started = time.monotonic()
+    left = budget.left()
+    until = started + min(MAX_FORM_SECONDS, left / 2)
     own = _call(value, "_repr_mimebundle_", until)
     if own is not None:
         data, metadata = own if type(own) is tuple and len(own) == 2 else (own, None)
@@ -130,9 +133,11 @@ def of(value: object, limit: int, deadline: float) -> Bundle:
         _add_special(bundle, value, until)
     if not bundle.has("text/plain"):
         now = time.monotonic()
-        plain, left_out = represent(value, min(MAX_PLAIN, limit // 2), max(until - now, 0.1), now + MEASURE_SECONDS)
+        seconds = min(max(until - now, MIN_REPR_SECONDS), left - (now - started))
+        plain, left_out = represent(value, min(MAX_PLAIN, limit // 2), seconds, now + MEASURE_SECONDS)
         bundle.add("text/plain", plain)
         bundle.left_out += left_out
+    budget.spend(time.monotonic() - started)
     return bundle
 
 

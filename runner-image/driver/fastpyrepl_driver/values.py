@@ -9,13 +9,14 @@ __builtins__ = BUILTINS
 import sys
 from itertools import islice
 
-from .limits import Expired, within
+from .limits import Budget, Expired, Unsent, within
 from .text import shorten, size, slices, to_json, type_name, wellformed
 
 MAX_DEPTH = 100
 MAX_REPR = 4 << 10  # characters
 MAX_REPR_DEPTH = 20
 MAX_REPR_SECONDS = 1.0
+MAX_MESSAGE_SECONDS = 0.1  # for the message of what a repr raised
 MEASURE_SECONDS = 0.5  # for counting what is left out of all the reprs of a message
 MAX_MEASURE_DEPTH = 100
 MAX_TOTAL = 15 << 20  # bytes of all variables together: they are one message
@@ -115,24 +116,32 @@ def represent(value: object, limit: int, seconds: float, measure_until: float) -
     """
     made = _Repr(limit, measure_until)
     try:
-        within(seconds, made.add, value, 0)
+        if type(value) in _SCALARS:
+            made.add(value, 0)  # in no time
+        else:
+            within(seconds, made.add, value, 0)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         if made.full():
             return made.text()
         if type(error) is Expired:
-            return f"<unrepresentable {type_name(value)}: its repr took longer than {seconds:.3g} s>", 0
-        return f"<unrepresentable {type_name(value)}: {type_name(error)}{_reason(error)}>", 0
+            reason = f"its repr took longer than {seconds:.3g} s" if seconds > 0 else "no time was left for its repr"
+        else:
+            reason = _reason(error.__cause__ if type(error) is Unsent else error, seconds)
+        return f"<unrepresentable {type_name(value)}: {reason}>", 0
     return made.text()
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, seconds: float) -> str:
+    name = type_name(error)
     try:
-        text = shorten(str(error), 200)[0]
+        text = shorten(within(min(seconds, MAX_MESSAGE_SECONDS), str, error), 200)[0]
+    except KeyboardInterrupt:
+        raise
     except BaseException:
-        return ""
-    return ": " + text if text else ""
+        return name
+    return f"{name}: {text}" if text else name
 
 
 class _Late(Exception):
@@ -260,7 +269,7 @@ def _at_once(chunk: list[object], kind: type) -> str | None:
         return None
 
 
-def locals_message(namespace: dict[str, object], keys: list[str] | None, max_value: int, max_total: int, deadline: float) -> tuple[bytes, int]:
+def locals_message(namespace: dict[str, object], keys: list[str] | None, max_value: int, max_total: int, budget: Budget) -> tuple[bytes, int]:
     """Returns the payload of LOCALS, and how many bytes were left out of it.
 
     A value that cannot be shown spoils none of the others.
@@ -281,8 +290,9 @@ def locals_message(namespace: dict[str, object], keys: list[str] | None, max_val
             encoded = encode(value, max_value)
         except Inexact:
             exact = False
-            seconds = min(MAX_REPR_SECONDS, max(0.0, deadline - time.monotonic()) / 4)
-            text, more = represent(value, min(MAX_REPR, max_value), seconds, measure_until)
+            started = time.monotonic()
+            text, more = represent(value, min(MAX_REPR, max_value), min(MAX_REPR_SECONDS, budget.left() / 2), measure_until)
+            budget.spend(time.monotonic() - started)
             encoded = to_json(text)
             left_out += more
         shown = wellformed(name)

@@ -178,9 +178,12 @@ class Worker:
         """Tells whether this is a process that user code forked."""
         return os.getpid() != self.pid
 
+    def in_main_thread(self) -> bool:
+        return _thread.get_ident() == self._thread
+
     def _may_wait(self) -> bool:
         """Tells whether this is the place to wait for an answer: between cells it would be taken from the next one."""
-        return self._cell is not None and not self.forked() and _thread.get_ident() == self._thread
+        return self._cell is not None and not self.forked() and self.in_main_thread()
 
     def _answer(self, kind: int, number: int) -> Message:
         """Waits for the answer to the message of this number. What answers an earlier one, that was interrupted, is dropped."""

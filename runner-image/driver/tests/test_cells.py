@@ -8,7 +8,7 @@ import sys
 import tempfile
 import unittest
 
-from harness import Daemon, DriverTest
+from harness import Daemon, DriverTest, wire
 
 ALL_LOCALS = {"keys": None, "max_value": 10_000, "max_total": 100_000}
 
@@ -144,6 +144,45 @@ class Results(DriverTest):
     def test_a_module_written_a_moment_ago_can_be_imported(self):
         for n in range(5):
             self.assertEqual(str(n), self.plain(f"import os, tempfile; os.chdir(tempfile.mkdtemp())\nopen('module_{n}.py', 'w').write('value = {n}')\nimport module_{n}\nmodule_{n}.value"))
+
+
+class Budgets(DriverTest):
+    ENDLESS = "import time\nclass Endless:\n    def __repr__(self):\n        while True: pass\n"
+
+    def test_many_reprs_that_do_not_end_are_no_timeout(self):
+        self.run_cell(self.ENDLESS + "class Html(Endless):\n    _repr_html_ = _repr_png_ = Endless.__repr__\n")
+        for code, timeout in (("good = 1\nfor n in range(50): globals()[f'v{n}'] = Endless()", 3), ("for n in range(20): display(Html())\ndisplay(5)\n'end'", 3), ("time.sleep(1.8); [Endless()]", 2)):
+            with self.subTest(code):
+                reply = self.run_cell(code, timeout=timeout, grace=1, locals=ALL_LOCALS)
+                self.assertEqual("ok", reply.done["outcome"], reply.stderr)
+                self.assertEqual(1, reply.locals["values"]["good"])
+                self.assertLess(reply.done["usage"]["wall_time"], timeout)
+                if reply.displays:
+                    shown = [display["data"]["text/plain"] for display in reply.displays]
+                    self.assertEqual((21, "5", "<unrepresentable Html: no time was left for its repr>", "'end'"), (len(shown), shown[20], shown[19], reply.result["data"]["text/plain"]))
+                    self.assertIn("its repr took longer than", shown[0])
+
+    def test_a_keyboard_interrupt_that_nobody_sent_is_the_repr_s(self):
+        reply = self.run_cell("class Bad:\n    def __repr__(self): raise KeyboardInterrupt('mine')\n    def _repr_html_(self): raise KeyboardInterrupt\n"
+                              "class Message(Exception):\n    def __str__(self): raise KeyboardInterrupt\nclass Worse:\n    def __repr__(self): raise Message\n"
+                              "v, w = Bad(), Worse()\ndisplay(Bad())\nBad()", locals=ALL_LOCALS)
+        self.assertEqual("ok", reply.done["outcome"], reply.stderr)
+        bad = "<unrepresentable Bad: KeyboardInterrupt: mine>"
+        self.assertEqual(({"text/plain": bad}, {"text/plain": bad}), (reply.displays[0]["data"], reply.result["data"]))
+        self.assertEqual((bad, "<unrepresentable Worse: Message>"), (reply.locals["values"]["v"], reply.locals["values"]["w"]))
+        self.assertEqual("KeyboardInterrupt", self.run_cell("raise KeyboardInterrupt").error["type"])
+
+    def test_an_interrupt_during_a_repr_is_one(self):
+        self.run_cell("import time\nclass Slow:\n    def __repr__(self):\n        print('begun')\n        time.sleep(100)")
+        for code, fields in (("Slow()", {}), ("display(Slow())", {}), ("display([{Slow(): 1}])", {}), ("v = Slow()", {"locals": ALL_LOCALS})):
+            with self.subTest(code):
+                running = self.daemon.start(code, timeout=60, grace=10, **fields)
+                while not self.daemon.replies[running].stdout:
+                    self.daemon.step()
+                self.daemon.send(wire.INTERRUPT, {"reason": "interrupted"}, running)
+                reply = self.daemon.finish(running)
+                self.assertEqual(("interrupted", True, "KeyboardInterrupt"), (reply.done["outcome"], reply.done["state_kept"], reply.error["type"]))
+        self.assertEqual("True", self.run_cell("import signal\nsignal.getsignal(signal.SIGINT) is signal.default_int_handler").result["data"]["text/plain"])
 
 
 class Tracebacks(DriverTest):

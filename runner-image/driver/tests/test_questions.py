@@ -221,19 +221,20 @@ class Variables(QuestionTest):
     def test_hostile_values(self) -> None:
         self.run_cell("import time, os, sys\nloop = []; loop.append(loop)\nclass Slow:\n  def __repr__(self):\n    while True: time.sleep(0.01)\n"
                       "class Stubborn:\n  def __repr__(self):\n    for _ in range(5):\n      try:\n        time.sleep(9)\n      except BaseException: pass\n"
-                      "class Raises:\n  def __repr__(self): raise SystemExit(3)\n"
+                      "class Raises:\n  def __repr__(self): raise SystemExit(3)\nclass Interrupts:\n  def __repr__(self): raise KeyboardInterrupt\n"
                       "class Lies:\n  def __len__(self): return 10**30\n  shape = property(lambda self: (1.5, 'x'))\n  __class__ = property(lambda self: 1/0)\n"
                       "class Prints:\n  def __repr__(self): print('x' * 100_000); display(1); return 'p'\n"
                       "class Asks:\n  def __repr__(self): return input()\n"
                       "class Huge:\n  def __repr__(self): return 'x' * 10**8\n"
                       "class Meta(type):\n  def __hash__(cls): raise ZeroDivisionError\n  def __eq__(cls, other): raise ZeroDivisionError\nclass Odd(metaclass=Meta): pass\n"
-                      "slow, stubborn, raises, lies, prints, asks, odd, huge = Slow(), Stubborn(), Raises(), Lies(), Prints(), Asks(), Odd(), Huge()\n"
+                      "slow, stubborn, raises, interrupts, lies, prints, asks, odd, huge = Slow(), Stubborn(), Raises(), Interrupts(), Lies(), Prints(), Asks(), Odd(), Huge()\n"
                       "last = 'there'")
         began = time.monotonic()
         found = self.variables()
         self.assertLess(time.monotonic() - began, 3)
         self.assertIn("longer than", found["slow"]["repr"])
         self.assertIn("SystemExit", found["raises"]["repr"])
+        self.assertIn("KeyboardInterrupt", found["interrupts"]["repr"])
         self.assertEqual((None, None), (found["lies"]["size"], found["lies"]["shape"]))
         self.assertEqual("[[...]]", found["loop"]["repr"])
         self.assertEqual("str", found["last"]["type"])

@@ -11,7 +11,7 @@ from harness import limits, values
 
 
 def describe(namespace: dict, keys: list | None = None, max_value: int = 10_000, max_total: int = 100_000) -> dict:
-    payload, left_out = values.locals_message(namespace, keys, max_value, max_total, time.monotonic() + 60)
+    payload, left_out = values.locals_message(namespace, keys, max_value, max_total, limits.Budget(time.monotonic() + 60))
     described = json.loads(payload, object_pairs_hook=unique)
     described["left_out"] = left_out
     return described
@@ -257,6 +257,17 @@ class Within(unittest.TestCase):
         while not rung.is_set() and time.monotonic() < deadline:
             signal.pause()
         self.assertTrue(rung.is_set())
+
+    def test_a_call_within_another_leaves_it_its_timer(self):
+        def nested():
+            with self.assertRaises(limits.Expired):
+                limits.within(0.01, endless)
+            endless()
+
+        started = time.monotonic()
+        with self.assertRaises(limits.Expired):
+            limits.within(0.2, nested)
+        self.assertGreaterEqual(time.monotonic() - started, 0.2)
 
     def test_another_thread_has_no_timer(self):
         told = []
