@@ -28,7 +28,7 @@ for form in ("text/plain", "text/markdown", "text/latex", "text/html", "image/sv
 display({"text/html": evil, "text/plain": evil, "text/markdown": evil}, raw=True)
 display({"image/svg+xml": "<svg xmlns='http://www.w3.org/2000/svg' onload='top.__pwned=9'><script>top.__pwned=10</script><image href='http://evil.example/svg'/></svg>"}, raw=True)
 display({"application/json": {evil: [evil, {"__proto__": {"pwned": evil}}]}}, raw=True)
-display({"application/vnd.fastpyrepl.table+json": {"columns": [evil, evil], "rows": [[evil, 1]], "total_rows": evil, "total_columns": evil}}, raw=True)
+display({"application/vnd.fastpyrepl.table+json": {"columns": [evil, evil], "index": {"names": [evil], "rows": [[evil]]}, "rows": [[evil, 1]], "total_rows": evil, "total_columns": evil}}, raw=True)
 display({"image/png": "x' onerror='top.__pwned=11"}, raw=True)`, "ok")
 	p.until("every frame has its height", `(frames => frames.length === 2 && frames.every((el) => el.style.height))([...document.querySelectorAll('.html-frame')])`)
 	// All forms of the value that has several.

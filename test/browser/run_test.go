@@ -74,13 +74,20 @@ func TestRun_ShowsTables(t *testing.T) {
 		return { rows: table.tBodies[0].rows.length, head: texts(table.tHead.rows[0]), first: texts(table.tBodies[0].rows[0]),
 			sticky: getComputedStyle(table.tHead.rows[0].cells[0]).position };
 	})()`)
-	if table.Rows != 200 || strings.Join(table.Head, " ") != "n name" || strings.Join(table.First, " ") != "0 <b>x</b>" || table.Sticky != "sticky" {
+	if table.Rows != 200 || strings.Join(table.Head, "|") != "|n|name" || strings.Join(table.First, "|") != "0|0|<b>x</b>" || table.Sticky != "sticky" {
 		t.Errorf("the table is %+v", table)
 	}
 	p.wants("the note", p.output(), "200 of 1,000 rows, 2 columns")
 	// The same as the text that it also comes as.
 	p.click(".forms button:last-child")
 	p.wants("as text", p.output(), "[1000 rows x 2 columns]")
+
+	p.run("pd.DataFrame({'k': ['a', 'b', 'b'], 'm': [1, 2, None], 'v': [1, 2, 3]}).groupby(['k', 'm'], dropna=False).sum()", "ok")
+	got := eval[string](p, `[...`+last+`.querySelector('table.data').rows].map((row) => [...row.cells].map((cell) =>
+		(cell.scope ? cell.scope + ':' : '') + cell.textContent).join(' ')).join('; ')`)
+	if want := "col:k col:m col:v; row:a row:1 1; row:b row:2 2; row:b row:null 3"; got != want {
+		t.Errorf("a table with keys is %q, want %q", got, want)
+	}
 }
 
 func TestRun_ColoursTracebacks(t *testing.T) {

@@ -8,6 +8,8 @@ __builtins__ = BUILTINS
 
 import binascii
 import sys
+from collections.abc import Iterable
+from itertools import islice
 
 from .limits import Budget, within
 from .text import shorten, size, to_json, wellformed
@@ -33,6 +35,7 @@ _METHODS = {
 }
 
 
+_Module = type(sys)
 _Code = type((lambda: None).__code__)
 _VARKEYWORDS = 0x08  # CO_VARKEYWORDS
 
@@ -191,35 +194,40 @@ def _ask(value: object, method: str) -> object:
 
 def _add_special(bundle: Bundle, value: object, until: float) -> None:
     """Adds the forms that a library leaves to notebooks."""
-    module = _vars(type(value)).get("__module__")
-    if type(module) is not str:
-        return
-    for prefix, make in (("pandas.", _table), ("matplotlib.", _figure)):
-        if module.startswith(prefix):
-            try:
-                forms, left_out = within(until - time.monotonic(), make, value)
-            except KeyboardInterrupt:
-                raise
-            except BaseException:
-                continue
-            bundle.left_out += left_out
-            for mime, form in forms:
+    for module, name, make in (("pandas", "DataFrame", _table), ("matplotlib.figure", "Figure", _figure)):
+        library = sys.modules.get(module)  # a value of its has it imported
+        kind = vars(library).get(name) if type(library) is _Module else None
+        if type(kind) is not type or not _is(value, kind):
+            continue
+        try:
+            forms, left_out = within(until - time.monotonic(), make, value)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            continue
+        bundle.left_out += left_out
+        for mime, form in forms:
+            if not bundle.has(mime):
                 bundle.add(mime, form)
 
 
 def _table(value: object) -> tuple[list[tuple[str, object]], int]:
     """Returns the first rows of a DataFrame, and how many bytes of their cells are left out."""
-    pandas = sys.modules["pandas"]
-    if not isinstance(value, pandas.DataFrame):
-        return [], 0
     part = value.iloc[:MAX_ROWS, :MAX_COLUMNS]
+    index = part.index
+    keys = index if index.nlevels > 1 else zip(index)
     cut: list[int] = []
     return [(TABLE, {
         "columns": [str(column) for column in part.columns],
-        "rows": [[_table_cell(item, cut) for item in row] for row in part.astype(object).itertuples(index=False, name=None)],
+        "index": {"names": _row(index.names, cut), "rows": [_row(key, cut) for key in keys]},
+        "rows": [_row(row, cut) for row in part.astype(object).itertuples(index=False, name=None)],
         "total_rows": len(value),
         "total_columns": len(value.columns),
     })], sum(cut)
+
+
+def _row(items: Iterable[object], cut: list[int]) -> list[object]:
+    return [_table_cell(item, cut) for item in islice(items, MAX_COLUMNS)]
 
 
 def _table_cell(value: object, cut: list[int]) -> object:
@@ -237,9 +245,6 @@ def _table_cell(value: object, cut: list[int]) -> object:
 
 
 def _figure(value: object) -> tuple[list[tuple[str, object]], int]:
-    figure = sys.modules.get("matplotlib.figure")
-    if figure is None or not isinstance(value, figure.Figure):
-        return [], 0
     from . import figures
 
     return figures.forms(value), 0

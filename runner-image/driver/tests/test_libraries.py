@@ -29,13 +29,31 @@ class Libraries(DriverTest):
         reply = self.run_cell("import pandas as pd, datetime\npd.DataFrame({'n': [1, 2, None], 's': ['a', 'b', None], 'd': [datetime.date(2020, 1, n) for n in (1, 2, 3)]})")
         data = reply.result["data"]
         self.assertIn("<table", data["text/html"])
-        self.assertEqual({"columns": ["n", "s", "d"], "rows": [[1.0, "a", "2020-01-01"], [2.0, "b", "2020-01-02"], [None, None, "2020-01-03"]],
+        self.assertEqual({"columns": ["n", "s", "d"], "index": {"names": [None], "rows": [[0], [1], [2]]}, "rows": [[1.0, "a", "2020-01-01"], [2.0, "b", "2020-01-02"], [None, None, "2020-01-03"]],
                           "total_rows": 3, "total_columns": 3}, data["application/vnd.fastpyrepl.table+json"])
         table = self.run_cell("pd.DataFrame([[n] * 100 for n in range(10_000)])").result["data"]["application/vnd.fastpyrepl.table+json"]
         reply = self.run_cell("pd.DataFrame({'s': ['x' * 2000]})")
         self.assertEqual("x" * 1021 + "...", reply.result["data"]["application/vnd.fastpyrepl.table+json"]["rows"][0][0])
         self.assertEqual({"result": 2000 - 1021}, reply.done["truncated"])
         self.assertEqual((200, 50, 10_000, 100), (len(table["rows"]), len(table["columns"]), table["total_rows"], table["total_columns"]))
+        self.assertEqual([[n] for n in range(200)], table["index"]["rows"])
+
+    def table(self, code: str, **fields) -> dict:
+        return self.run_cell(code, **fields).result["data"]["application/vnd.fastpyrepl.table+json"]
+
+    def test_a_table_has_its_index(self):
+        self.run_cell("import pandas as pd\ndf = pd.DataFrame({'k': ['a', 'b', 'b'], 'm': [1, 2, 2], 'v': [1, 2, 3]})")
+        for code, names, rows in (("df.groupby('k').sum(numeric_only=True)[['v']]", ["k"], [["a"], ["b"]]), ("df.groupby(['k', 'm']).sum()", ["k", "m"], [["a", 1], ["b", 2]]),
+                                  ("df.set_index(['k', 'k'])", ["k", "k"], [["a", "a"], ["b", "b"], ["b", "b"]]), ("df[['v']].set_index(pd.to_datetime(['2020-01-01', '2020-01-02', None]))", [None], [["2020-01-01 00:00:00"], ["2020-01-02 00:00:00"], [None]]),
+                                  ("df.set_index([[0.5, None, 2.0], ['x', 'y', 'z']])", [None, None], [[0.5, "x"], [None, "y"], [2.0, "z"]]), ("df.head(0)", [None], []), ("df.set_index(pd.Index([(1, 2)] * 3, tupleize_cols=False))", [None], [["(1, 2)"]] * 3)):
+            with self.subTest(code):
+                self.assertEqual({"names": names, "rows": rows}, self.table(code)["index"])
+        index = self.table("pd.DataFrame({'v': [0] * 500}, index=pd.MultiIndex.from_arrays([['x' * 2000] * 500] + [['y'] * 500] * 59))", max_display=16 << 20)["index"]
+        self.assertEqual((200, {50}, 50, "x" * 1021 + "..."), (len(index["rows"]), set(map(len, index["rows"])), len(index["names"]), index["rows"][0][0]))
+
+    def test_subclasses_have_the_forms_of_what_they_extend(self):
+        self.assertEqual([[1]], self.table("import pandas as pd\nclass Mine(pd.DataFrame): pass\nMine({'v': [1]})")["rows"])
+        self.assertIn("image/png", self.run_cell("from matplotlib.figure import Figure\nclass Mine(Figure): pass\nMine()").result["data"])
 
     def test_a_table_in_a_thread(self):
         data = self.run_cell("import pandas as pd, threading\nt = threading.Thread(target=display, args=(pd.DataFrame({'n': [1]}),)); t.start(); t.join()").displays[0]["data"]
