@@ -448,11 +448,12 @@ func TestChannel_SocketsAreBounded(t *testing.T) {
 }
 
 func TestChannel_PingsKeepItAliveAndFindOutWhoIsGone(t *testing.T) {
-	a, st := serve(t, func(s *settings) { s.deps.Heartbeat = 50 * time.Millisecond })
-	alive, dead := a.channel(t, "s"), a.channel(t, "t")
+	a, st := serve(t, func(s *settings) { s.deps.Heartbeat = 200 * time.Millisecond })
+	dead := a.channel(t, "t")
 	dead.send(t, `{"type":"execute","code":"wait"}`) // and then reads nothing: no pong
 	st.wait(t)
 	id := a.executing(t, "t")
+	alive := a.channel(t, "s") // which reads from now on
 	pings := 0
 	pong := alive.PingHandler()
 	alive.SetPingHandler(func(data string) error {
