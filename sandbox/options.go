@@ -36,9 +36,30 @@ func (o SessionOptions) limits(cfg Config) (Limits, error) {
 	if err := ask(&l.WorkDir, o.WorkDir, most.WorkDir, "disk", "bytes"); err != nil {
 		return l, err
 	}
-	// Files live in memory: with more, a full disk would be an OOM kill instead of an error.
 	if o.Memory != 0 || o.WorkDir != 0 {
-		if disks := l.WorkDir + l.Tmp + l.Shm; disks > l.Memory/2 {
+		return o.fit(l)
+	}
+	return l, nil
+}
+
+// leastDisk is what the working directory, /tmp and /dev/shm each have at least, in bytes.
+const leastDisk = 1 << 20
+
+// fit makes those disks that were not asked for as small as the memory makes necessary. They live in it: were they more than
+// half of it, a full disk would be an OOM kill instead of an error.
+func (o SessionOptions) fit(l Limits) (Limits, error) {
+	sizes, room, disks := []*int64{&l.WorkDir, &l.Tmp, &l.Shm}, l.Memory/2, l.WorkDir+l.Tmp+l.Shm
+	if disks <= room {
+		return l, nil
+	}
+	total := disks
+	if o.WorkDir != 0 {
+		sizes, room, total = sizes[1:], room-l.WorkDir, total-l.WorkDir
+	}
+	share := float64(room) / float64(total)
+	for _, size := range sizes {
+		const page = 4 << 10
+		if *size = int64(float64(*size)*share) / page * page; *size < leastDisk {
 			return l, Errorf(CodeInvalid, "memory of %d bytes is too little for disk, /tmp and /dev/shm of %d bytes together: they live in it, and may take half", l.Memory, disks)
 		}
 	}
