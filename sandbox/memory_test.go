@@ -14,6 +14,7 @@ type memory struct {
 	err      error
 	sessions map[string]sandbox.SessionRecord
 	stones   map[sandbox.Key]sandbox.Tombstone
+	untold   []sandbox.Key // of sessions whose record was removed before it was said why
 }
 
 func newMemory() *memory {
@@ -41,7 +42,14 @@ func (s *memory) SaveSession(r sandbox.SessionRecord) error {
 }
 
 func (s *memory) RemoveSession(container string) error {
-	return s.write(func() { delete(s.sessions, container) })
+	return s.write(func() {
+		if r, ok := s.sessions[container]; ok {
+			if _, told := s.stones[r.Key]; !told {
+				s.untold = append(s.untold, r.Key)
+			}
+		}
+		delete(s.sessions, container)
+	})
 }
 
 func (s *memory) SaveTombstone(t sandbox.Tombstone) error {

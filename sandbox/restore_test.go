@@ -602,3 +602,28 @@ func TestRestore_AnEndIsObservedOnce(t *testing.T) {
 	}
 	o.saw(t, nil)
 }
+
+// A daemon may be killed between any two writes: what then stands in the store must not make a session that was lost, or has
+// expired, one that never was.
+func TestRestore_WhyASessionIsGoneIsSavedFirst(t *testing.T) {
+	g := newGenerations(t, nil)
+	short := 10 * time.Millisecond
+	if _, err := g.m.Create(t.Context(), key("expires"), sandbox.Request{Session: sandbox.SessionOptions{TTL: &short}}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it has expired", func() bool { _, err := g.m.Session(key("expires")); return sandbox.ErrorCode(err) == sandbox.CodeExpired })
+	if _, err := g.m.Create(t.Context(), key("lost"), sandbox.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range instances(g.rt) {
+		if err := i.Destroy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "it is lost", func() bool { _, err := g.m.Session(key("lost")); return sandbox.ErrorCode(err) == sandbox.CodeLost })
+	g.store.mu.Lock()
+	defer g.store.mu.Unlock()
+	if len(g.store.untold) != 0 || len(g.store.stones) != 2 {
+		t.Errorf("records that went first: %v; stones: %v", g.store.untold, g.store.stones)
+	}
+}

@@ -160,14 +160,24 @@ func (m *Manager) unlist(s *Session) bool {
 	return true
 }
 
+// entomb needs mu. It is unlist for a session that nobody ended, of which stone remains. That is saved first: a daemon that is
+// killed between the two must not make it a session that never was.
+func (m *Manager) entomb(s *Session, stone Tombstone) bool {
+	if m.sessions[s.key] != s {
+		return false
+	}
+	stone.Key, stone.At = s.key, time.Now()
+	m.gone.add(stone)
+	return m.unlist(s)
+}
+
 // bury removes a lost session and remembers the cause.
 func (m *Manager) bury(s *Session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	timeout := m.cfg.StopTimeout
-	if m.unlist(s) {
+	if m.entomb(s, Tombstone{Cause: s.cause}) {
 		m.observer.SessionEnded(EndLost)
-		m.gone.add(Tombstone{Key: s.key, Cause: s.cause, At: time.Now()})
 	}
 	m.wg.Go(func() { // before the lock is given up: Close waits for it from then on
 		<-s.started                     // its start may still be in the setup code
@@ -179,12 +189,11 @@ func (m *Manager) bury(s *Session) {
 func (m *Manager) expire(s *Session, cause string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.unlist(s) {
+	if !m.entomb(s, Tombstone{Expired: true, Cause: cause}) {
 		return
 	}
 	m.log.Info("session expired", "session", s.container.name, "cause", cause)
 	m.observer.SessionEnded(EndExpired)
-	m.gone.add(Tombstone{Key: s.key, Expired: true, Cause: cause, At: time.Now()})
 	timeout := m.cfg.StopTimeout
 	m.wg.Go(func() {
 		s.finish(OutcomeCancelled, cause)
