@@ -135,17 +135,39 @@ def _thread_of(ident: int) -> object:
 def _busy() -> set[int]:
     """Returns the idents of the other threads that have something to do."""
     mine = _thread.get_ident()
-    return {ident for ident, frame in sys._current_frames().items() if ident != mine and not _idle(frame)}
+    busy: set[int] = set()
+    waiting: dict[int, tuple[object, set[int]]] = {}  # by the id of the pool, whose hash may be the user's
+    for ident, frame in sys._current_frames().items():
+        if ident == mine:
+            continue
+        pool = _waits_in(frame)
+        if pool is None:
+            busy.add(ident)
+        else:
+            waiting.setdefault(id(pool), (pool, set()))[1].add(ident)
+    for pool, idents in waiting.values():
+        if _idle(pool) < len(idents):  # some were handed work, which no frame shows before they begin
+            busy |= idents
+    return busy
 
 
-def _idle(frame: types.FrameType) -> bool:
-    """Tells whether a thread is a pool's that waits for work: what it does next is what a later cell asks for."""
+def _waits_in(frame: types.FrameType) -> object:
+    """Returns the pool whose thread this is, if it waits for work: what it does next is what a later cell asks for."""
     if frame.f_code.co_name != "_worker" or frame.f_globals.get("__name__") != "concurrent.futures.thread":
-        return False
+        return None
     try:
-        return frame.f_locals["work_queue"].empty()
+        names = frame.f_locals
+        return names["executor_reference"]() if names["work_queue"].empty() and names.get("work_item") is None else None
     except Exception:
-        return False  # it has just begun, or is no pool's
+        return None  # it has just begun, or is no pool's
+
+
+def _idle(pool: object) -> int:
+    """Returns how many threads a pool takes for idle. It counts one that is handed work as busy at once."""
+    try:
+        return pool._idle_semaphore._value
+    except Exception:
+        return 0
 
 
 class _Stream:
