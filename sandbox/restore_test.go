@@ -611,7 +611,10 @@ func TestRestore_WhyASessionIsGoneIsSavedFirst(t *testing.T) {
 	if _, err := g.m.Create(t.Context(), key("expires"), sandbox.Request{Session: sandbox.SessionOptions{TTL: &short}}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it has expired", func() bool { _, err := g.m.Session(key("expires")); return sandbox.ErrorCode(err) == sandbox.CodeExpired })
+	eventually(t, "it has expired", func() bool {
+		_, err := g.m.Session(key("expires"))
+		return sandbox.ErrorCode(err) == sandbox.CodeExpired
+	})
 	if _, err := g.m.Create(t.Context(), key("lost"), sandbox.Request{}); err != nil {
 		t.Fatal(err)
 	}
