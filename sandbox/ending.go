@@ -74,8 +74,8 @@ func (e *Execution) complete(r *Result) {
 	if e.result != nil {
 		return
 	}
-	e.log.appendText(EventStdout, e.stdout.finish)
-	e.log.appendText(EventStderr, e.stderr.finish)
+	e.log.appendText(EventStdout, 0, e.stdout.finish)
+	e.log.appendText(EventStderr, 0, e.stderr.finish)
 	r.ExecutionID = e.log.execution
 	r.SessionID = e.session.key.ID
 	r.Stdout, r.Stderr = e.log.text(EventStdout), e.log.text(EventStderr)

@@ -17,6 +17,7 @@ type eventLog struct {
 	execution string
 	maxEvents int   // immutable
 	maxBytes  int64 // immutable
+	maxText   int   // immutable; bytes that a stream mostly stays below
 	exact     bool  // immutable; events are not joined: a client may go on from any message
 
 	mu      sync.Mutex
@@ -25,7 +26,7 @@ type eventLog struct {
 	message uint64  // guarded by mu: the number that the driver's message at hand gives
 	bytes   int64   // guarded by mu: that entries count for
 	// guarded by mu: all that appendText was given, also of events that were dropped. Their strings share its memory.
-	stdout, stderr strings.Builder
+	stdout, stderr *strings.Builder
 	read           uint64        // guarded by mu: the last event that some reader was given
 	ended          bool          // guarded by mu
 	changed        chan struct{} // guarded by mu: closed at the next event; nil while nobody waits
@@ -48,16 +49,13 @@ const (
 	maxBatch = 64 << 10
 )
 
-// appendText adds output, which decode appends. It joins an event of the same stream that no reader has seen yet, so
+// appendText adds output, which decode appends: about n bytes. It joins an event of the same stream that no reader has seen yet, so
 // that a million small writes are not a million events.
-func (l *eventLog) appendText(t EventType, decode func(dst *strings.Builder)) {
+func (l *eventLog) appendText(t EventType, n int, decode func(dst *strings.Builder)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	text := l.stream(t)
+	text := l.room(t, n)
 	from := text.Len()
-	if from > minDoubled {
-		text.Grow(maxEventText) // doubles where there is no room; append would grow by a quarter, and copy a flood several times over
-	}
 	if decode(text); text.Len() == from {
 		return
 	}
@@ -72,10 +70,32 @@ func (l *eventLog) appendText(t EventType, decode func(dst *strings.Builder)) {
 
 // stream needs mu.
 func (l *eventLog) stream(t EventType) *strings.Builder {
+	at := &l.stdout
 	if t == EventStderr {
-		return &l.stderr
+		at = &l.stderr
 	}
-	return &l.stdout
+	if *at == nil {
+		*at = new(strings.Builder)
+	}
+	return *at
+}
+
+// room needs mu. It is stream with room for n bytes. A long one doubles, for append would grow by a quarter and copy a flood
+// several times over, but not beyond maxText: at their caps, ten floods would take twice what they say.
+func (l *eventLog) room(t EventType, n int) *strings.Builder {
+	text := l.stream(t)
+	if text.Len() < minDoubled || text.Cap()-text.Len() >= n {
+		return text
+	}
+	grown := new(strings.Builder)
+	grown.Grow(max(text.Len()+n, min(2*text.Cap(), l.maxText)))
+	grown.WriteString(text.String())
+	if t == EventStderr {
+		l.stderr = grown
+	} else {
+		l.stdout = grown
+	}
+	return grown
 }
 
 // at says that what follows comes of the driver's message with this number.
@@ -232,7 +252,7 @@ func (l *eventLog) take(after uint64) (batch []Event, ended bool, changed <-chan
 func (l *eventLog) size() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := int64(l.stdout.Cap() + l.stderr.Cap())
+	n := int64(l.stream(EventStdout).Cap() + l.stream(EventStderr).Cap())
 	for i := range l.entries {
 		n += l.entries[i].cost()
 	}

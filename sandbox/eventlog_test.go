@@ -8,7 +8,7 @@ import (
 )
 
 func say(l *eventLog, t EventType, text string) {
-	l.appendText(t, func(dst *strings.Builder) { dst.WriteString(text) })
+	l.appendText(t, len(text), func(dst *strings.Builder) { dst.WriteString(text) })
 }
 
 func TestEventLog_JoinsWhatNoReaderHasSeen(t *testing.T) {
@@ -75,5 +75,19 @@ func TestEventLog_DropsTheOldestAndKeepsTheText(t *testing.T) {
 	}
 	if len(l.text(EventStdout)) != n {
 		t.Errorf("%d bytes of text", len(l.text(EventStdout)))
+	}
+}
+
+// A stream that is at its cap takes little more than that, whatever comes behind it.
+func TestEventLog_AStreamTakesNoMoreThanItMay(t *testing.T) {
+	const most = 1 << 20
+	l := &eventLog{maxBytes: 1 << 20, maxEvents: 4096, maxText: most + cutMark}
+	for range most / maxEventText {
+		say(l, EventStdout, strings.Repeat("x", maxEventText))
+	}
+	say(l, EventStdout, "\n[... 1 bytes left out ...]\n")
+	l.appendText(EventStdout, 0, func(*strings.Builder) {})
+	if got, want := l.stdout.Cap(), most+16<<10; got > want { // a size of the allocator's
+		t.Errorf("%d bytes are taken, want at most %d", got, want)
 	}
 }

@@ -106,6 +106,7 @@ func newExecution(s *Session, req Request, caps ExecutionConfig) *Execution {
 func (e *Execution) boundLog() {
 	e.log.maxEvents = int(e.caps.MaxEvents)
 	e.log.maxBytes = e.caps.MaxEvents*entryOverhead + e.caps.MaxDisplay + e.caps.MaxLocals
+	e.log.maxText = int(max(e.caps.MaxStdout, e.caps.MaxStderr)) + cutMark
 }
 
 // ID is the execution's UUID.
@@ -406,9 +407,12 @@ func (e *Execution) output(t EventType, i int, d *textDecoder, b []byte, limit i
 	if e.received[i] += int64(len(b)); e.received[i] > limit {
 		return fmt.Errorf("%s of more than %d bytes: %w", t, limit, wire.BadMessage)
 	}
-	e.log.appendText(t, func(dst *strings.Builder) { d.append(dst, b) })
+	e.log.appendText(t, len(b), func(dst *strings.Builder) { d.append(dst, b) })
 	return nil
 }
+
+// cutMark is more than the mark of what is left out takes, in bytes.
+const cutMark = 64
 
 // cut takes a CUT, which marks the place of bytes left out.
 func (e *Execution) cut(f wire.Frame) error {
@@ -424,7 +428,7 @@ func (e *Execution) cut(f wire.Frame) error {
 		return fmt.Errorf("a second CUT of %s, or one of %d bytes: %w", t, m.Bytes, wire.BadMessage)
 	}
 	e.cuts[i] = true
-	e.log.appendText(t, func(dst *strings.Builder) {
+	e.log.appendText(t, cutMark, func(dst *strings.Builder) {
 		d.finish(dst)
 		fmt.Fprintf(dst, "\n[... %d bytes left out ...]\n", m.Bytes)
 	})
